@@ -1,0 +1,69 @@
+//! IP addresses as the maps hold them.
+
+/// An IPv6 address, or an IPv4 address in its mapped form `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2).
+///
+/// The sixteen octets in network order, held as two words so that copying, comparing and hashing take two
+/// instructions each.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    words: [u64; 2],
+}
+
+/// The first four octets of the second word of a mapped IPv4 address.
+const MAPPED: u32 = u32::from_le_bytes([0, 0, 0xff, 0xff]);
+
+impl Address {
+    /// An IPv4 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4(octets: [u8; 4]) -> Self {
+        let low = MAPPED as u64 | (u32::from_le_bytes(octets) as u64) << 32;
+        Address { words: [0, low] }
+    }
+
+    /// An IPv6 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v6(octets: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+        let high = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let low = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+        Address { words: [high, low] }
+    }
+
+    /// The octets in network order, as two little-endian words.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        self.words
+    }
+
+    /// The four octets of an IPv4 address as one little-endian word; meaningless for IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4_word(self) -> u32 {
+        (self.words[1] >> 32) as u32
+    }
+
+    /// The sixteen octets in network order.
+    #[must_use]
+    pub const fn octets(self) -> [u8; 16] {
+        let [a, b, c, d, e, f, g, h] = self.words[0].to_le_bytes();
+        let [i, j, k, l, m, n, o, p] = self.words[1].to_le_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn an_ipv4_address_is_its_mapped_ipv6_address() {
+        let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1];
+        assert_eq!(Address::v4([192, 0, 2, 1]), Address::v6(mapped));
+        assert_eq!(Address::v4([192, 0, 2, 1]).octets(), mapped);
+        assert_eq!(Address::v4([192, 0, 2, 1]).v4_word(), u32::from_le_bytes([192, 0, 2, 1]));
+    }
+}

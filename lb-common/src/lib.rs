@@ -1,0 +1,32 @@
+//! The datapath, written once.
+//!
+//! The same lines are compiled into the XDP programs and into userspace, where they are tested, fuzzed and asked
+//! for explanations. In the order in which a packet meets them:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`packet`] | bounded access to a frame |
+//! | [`wire`] | header formats: the only place that knows big-endian |
+//! | [`flow`], [`siphash`] | the 5-tuple and its keyed hash |
+//! | [`service`], [`slot`], [`backend`] | what the maps hold: the layouts shared with userspace |
+//! | [`datapath`] | the walk of a packet through them, at the load balancer and at the backend |
+//! | [`verdict`] | how a walk ends, why, and where that is counted |
+//!
+//! This crate has no dependencies, no allocation, no clock, no logging and no reachable panic: the kernel's
+//! verifier refuses a program that could reach one.
+#![no_std]
+
+pub mod address;
+pub mod backend;
+pub mod checksum;
+pub mod datapath;
+pub mod flow;
+pub mod packet;
+pub mod service;
+pub mod siphash;
+pub mod slot;
+pub mod verdict;
+pub mod wire;
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("addresses are hashed as little-endian words; a big-endian build needs its own test vectors");

@@ -1,0 +1,112 @@
+//! Internet protocol version 4 (RFC 791).
+
+use crate::address::Address;
+use crate::checksum::Sum;
+use crate::flow::Protocol;
+use crate::packet::Packet;
+
+/// Octets of a header without options.
+pub const LENGTH: usize = 20;
+
+/// What routers start the time to live with (RFC 1700 recommends 64).
+const TIME_TO_LIVE: u8 = 64;
+
+const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
+
+/// The fixed part of a header.
+pub struct Ipv4<'packet>(&'packet [u8; LENGTH]);
+
+impl<'packet> Ipv4<'packet> {
+    /// The header at `offset`; `None` if the frame ends before.
+    #[inline(always)]
+    pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
+        packet.octets(offset).map(Ipv4)
+    }
+
+    /// Version 4 and a header of five words: no options.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.0[0] == 0x45
+    }
+
+    /// Whether the version field says 4.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_version_4(&self) -> bool {
+        self.0[0] >> 4 == 4
+    }
+
+    /// DSCP and ECN.
+    #[inline(always)]
+    #[must_use]
+    pub fn traffic_class(&self) -> u8 {
+        self.0[1]
+    }
+
+    /// Octets of header and payload.
+    #[inline(always)]
+    #[must_use]
+    pub fn total_length(&self) -> u16 {
+        u16::from_be_bytes([self.0[2], self.0[3]])
+    }
+
+    /// Whether the packet is a part of one.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_fragment(&self) -> bool {
+        u16::from_be_bytes([self.0[6], self.0[7]]) & MORE_FRAGMENTS_OR_OFFSET != 0
+    }
+
+    /// What the payload is.
+    #[inline(always)]
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        Protocol(self.0[9])
+    }
+
+    /// Source address.
+    #[inline(always)]
+    #[must_use]
+    pub fn source(&self) -> Address {
+        Address::v4([self.0[12], self.0[13], self.0[14], self.0[15]])
+    }
+
+    /// Destination address.
+    #[inline(always)]
+    #[must_use]
+    pub fn destination(&self) -> Address {
+        Address::v4([self.0[16], self.0[17], self.0[18], self.0[19]])
+    }
+}
+
+/// A header of which all is known but traffic class, length and protocol.
+///
+/// Those three are zero; the checksum field holds the folded, not complemented, sum of the rest. `DF` is set: the
+/// balancer doesn't send what the next hop could not take, and an unfragmented packet needs no identification
+/// (RFC 6864, section 4.1).
+#[must_use]
+pub fn prepare(source: [u8; 4], destination: [u8; 4]) -> [u8; LENGTH] {
+    let mut header = [0; LENGTH];
+    header[0] = 0x45;
+    header[6..8].copy_from_slice(&DONT_FRAGMENT.to_be_bytes());
+    header[8] = TIME_TO_LIVE;
+    header[12..16].copy_from_slice(&source);
+    header[16..20].copy_from_slice(&destination);
+    let sum = Sum::default().octets(&header).folded();
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    header
+}
+
+/// Fills in what [`prepare`] left open.
+#[inline(always)]
+pub fn complete(header: &mut [u8; LENGTH], traffic_class: u8, total_length: u16, protocol: Protocol) {
+    let prepared = u16::from_be_bytes([header[10], header[11]]);
+    let sum =
+        Sum::start(prepared).word(u16::from(traffic_class)).word(total_length).word(u16::from(protocol.0));
+    header[1] = traffic_class;
+    [header[2], header[3]] = total_length.to_be_bytes();
+    header[9] = protocol.0;
+    [header[10], header[11]] = sum.checksum().to_be_bytes();
+}

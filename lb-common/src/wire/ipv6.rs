@@ -1,0 +1,94 @@
+//! Internet protocol version 6 (RFC 8200).
+
+use crate::address::Address;
+use crate::flow::Protocol;
+use crate::packet::Packet;
+
+/// Octets of the fixed header.
+pub const LENGTH: usize = 40;
+
+const HOP_LIMIT: u8 = 64;
+
+/// The fixed header.
+pub struct Ipv6<'packet>(&'packet [u8; LENGTH]);
+
+impl<'packet> Ipv6<'packet> {
+    /// The header at `offset`; `None` if the frame ends before.
+    #[inline(always)]
+    pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
+        packet.octets(offset).map(Ipv6)
+    }
+
+    /// Whether the version field says 6.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_version_6(&self) -> bool {
+        self.0[0] >> 4 == 6
+    }
+
+    /// DSCP and ECN.
+    #[inline(always)]
+    #[must_use]
+    pub fn traffic_class(&self) -> u8 {
+        self.0[0] << 4 | self.0[1] >> 4
+    }
+
+    /// Octets behind the fixed header.
+    #[inline(always)]
+    #[must_use]
+    pub fn payload_length(&self) -> u16 {
+        u16::from_be_bytes([self.0[4], self.0[5]])
+    }
+
+    /// What follows the fixed header: an extension header or the payload.
+    #[inline(always)]
+    #[must_use]
+    pub fn next_header(&self) -> Protocol {
+        Protocol(self.0[6])
+    }
+
+    /// Source address.
+    #[inline(always)]
+    #[must_use]
+    pub fn source(&self) -> Address {
+        Address::v6(self.address::<8>())
+    }
+
+    /// Destination address.
+    #[inline(always)]
+    #[must_use]
+    pub fn destination(&self) -> Address {
+        Address::v6(self.address::<24>())
+    }
+
+    #[inline(always)]
+    fn address<const OFFSET: usize>(&self) -> [u8; 16] {
+        core::array::from_fn(|i| self.0[OFFSET + i])
+    }
+}
+
+/// A header of which all is known but traffic class, flow label, length and next header, which are zero.
+#[must_use]
+pub fn prepare(source: [u8; 16], destination: [u8; 16]) -> [u8; LENGTH] {
+    let mut header = [0; LENGTH];
+    header[0] = 0x60;
+    header[7] = HOP_LIMIT;
+    header[8..24].copy_from_slice(&source);
+    header[24..40].copy_from_slice(&destination);
+    header
+}
+
+/// Fills in what [`prepare`] left open. Of `flow_label`, 20 bits are used.
+#[inline(always)]
+pub fn complete(
+    header: &mut [u8; LENGTH],
+    traffic_class: u8,
+    flow_label: u32,
+    payload_length: u16,
+    next_header: Protocol,
+) {
+    let first = 0x6000_0000 | u32::from(traffic_class) << 20 | flow_label & 0xf_ffff;
+    [header[0], header[1], header[2], header[3]] = first.to_be_bytes();
+    [header[4], header[5]] = payload_length.to_be_bytes();
+    header[6] = next_header.0;
+}

@@ -1,0 +1,95 @@
+//! The developer's menu: `cargo xtask` lists it.
+
+mod programs;
+mod setup;
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Everything a developer or CI runs")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need, saying what
+    Setup,
+    /// Client, router, load balancer and backends in network namespaces, with real traffic
+    Demo {
+        /// Leave it running, and say how to look around
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Every test that runs here: format, lints, units, packets, namespaces
+    Test,
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    let done = match task {
+        Task::Setup => setup::run(&workspace()),
+        Task::Demo { keep } => demo(keep),
+        Task::Test => test(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(keep: bool) -> Result<()> {
+    setup::run(&workspace())?;
+    println!("building (release)");
+    cargo(&["build", "--release", "--quiet", "--workspace", "--exclude", "xtask"])?;
+    let mut demo = programs::as_root(&workspace().join("target/release/lb-demo"))?;
+    if keep {
+        demo.arg("--keep");
+    }
+    run(&mut demo)
+}
+
+fn test() -> Result<()> {
+    setup::run(&workspace())?;
+    if !programs::is_root() {
+        bail!(
+            "the tests load BPF programs and make network namespaces: run `sudo -E env PATH=\"$PATH\" cargo xtask test`"
+        );
+    }
+    for step in [
+        &["fmt", "--all", "--check"][..],
+        &["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+        &["build", "--quiet", "--workspace"],
+        &["test", "--quiet", "--workspace"],
+    ] {
+        println!("cargo {}", step.join(" "));
+        cargo(step)?;
+    }
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(Command::new(env!("CARGO")).current_dir(workspace()).args(arguments))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| program.clone())?;
+    if !status.success() {
+        bail!("{program} ended with {status}");
+    }
+    Ok(())
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_path_buf()
+}
