@@ -46,7 +46,7 @@ mod program {
     }
 
     /// Unpacks one frame.
-    #[xdp(frags)]
+    #[xdp]
     fn xdp_agent(context: XdpContext) -> u32 {
         match decapsulate(&mut XdpPacket::new(context), &Maps) {
             Outcome::NotATunnel | Outcome::Stranger | Outcome::Decapsulated => xdp_action::XDP_PASS,

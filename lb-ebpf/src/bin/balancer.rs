@@ -17,7 +17,7 @@ mod program {
     use crate::maps::{self, Maps};
 
     /// Balances one frame.
-    #[xdp(frags)]
+    #[xdp]
     fn xdp_lb(context: XdpContext) -> u32 {
         let mut packet = XdpPacket::new(context);
         match balance(&mut packet, &Maps) {

@@ -7,7 +7,7 @@ use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use lb_ebpf as _;
 
 #[cfg(target_arch = "bpf")]
-#[xdp(frags)]
+#[xdp]
 fn xdp_pass(_packet: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
