@@ -1,0 +1,146 @@
+//! The balancer's program and maps in the kernel: the only writer of maps.
+
+mod plain;
+mod slots;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, MapData, PerCpuArray};
+use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader};
+use lb_common::backend::Backend;
+use lb_common::service::{Service, ServiceKey};
+use lb_common::siphash::HashKey;
+use lb_common::slot::BackendIndex;
+use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
+
+use crate::image::{Counters, Image};
+use crate::planner::Write;
+use crate::programs;
+use plain::Plain;
+use slots::SlotTable;
+
+/// The loaded program with its maps. They live as long as this does.
+pub struct Balancer {
+    ebpf: Ebpf,
+    services: HashMap<MapData, Plain<ServiceKey>, Plain<Service>>,
+    tables: ArrayOfMaps<MapData>,
+    slots: BTreeMap<u32, SlotTable>,
+    backends: Array<MapData, Plain<Backend>>,
+    interfaces: DevMapHash<MapData>,
+    node_counters: PerCpuArray<MapData, NodeCounters>,
+    service_counters: PerCpuArray<MapData, Plain<ServiceCounters>>,
+    backend_counters: PerCpuArray<MapData, Plain<Traffic>>,
+}
+
+impl Balancer {
+    /// Loads the program into the kernel; it isn't attached to anything yet.
+    ///
+    /// # Errors
+    /// The kernel refuses a map or the program; the error holds the verifier's words.
+    pub fn load(hash_key: HashKey) -> Result<Self> {
+        let mut ebpf = EbpfLoader::new()
+            .override_global("HASH_KEY", &Plain(hash_key), true)
+            .load(programs::BALANCER)
+            .context("the kernel refuses the maps")?;
+        let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
+        let services = HashMap::try_from(take("SERVICES")?)?;
+        let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
+        let backends = Array::try_from(take("BACKENDS")?)?;
+        let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
+        let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
+        let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;
+        let backend_counters = PerCpuArray::try_from(take("BACKEND_COUNTERS")?)?;
+        let mut balancer = Balancer {
+            ebpf,
+            services,
+            tables,
+            slots: BTreeMap::new(),
+            backends,
+            interfaces,
+            node_counters,
+            service_counters,
+            backend_counters,
+        };
+        balancer.program()?.load().context("the kernel refuses the program xdp_lb")?;
+        Ok(balancer)
+    }
+
+    /// The program, to be attached or tried.
+    ///
+    /// # Errors
+    /// The object is of another make.
+    pub fn program(&mut self) -> Result<&mut Xdp> {
+        let program = self.ebpf.program_mut("xdp_lb").context("the object has no program xdp_lb")?;
+        Ok(program.try_into()?)
+    }
+
+    /// Does one write of a plan.
+    ///
+    /// # Errors
+    /// The kernel refuses it: what came before it in the plan stands, nothing after it should be tried.
+    pub fn apply(&mut self, write: &Write) -> Result<()> {
+        match write {
+            Write::Backend(index, backend) => {
+                let egress = backend.egress;
+                self.interfaces
+                    .insert(egress, egress, None, 0)
+                    .with_context(|| format!("interface {egress}"))?;
+                self.backends
+                    .set(u32::from(index.0), Plain(*backend), 0)
+                    .with_context(|| format!("backend {}", index.0))
+            }
+            Write::Table(number, slots) => {
+                let table = SlotTable::create(slots).with_context(|| format!("lookup table {number}"))?;
+                self.tables
+                    .set(*number, table.map(), 0)
+                    .with_context(|| format!("lookup table {number}"))?;
+                self.slots.insert(*number, table);
+                Ok(())
+            }
+            Write::Slots(number, slots) => {
+                let table =
+                    self.slots.get(number).with_context(|| format!("there is no lookup table {number}"))?;
+                slots.iter().for_each(|&(place, slot)| table.store(place, slot));
+                Ok(())
+            }
+            Write::Service(key, service) => self
+                .services
+                .insert(Plain(*key), Plain(*service), 0)
+                .with_context(|| format!("service {}", service.index)),
+        }
+    }
+
+    /// What the program has counted, summed over the CPUs, for the services and backends of an image.
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map.
+    pub fn counters(&self, image: &Image) -> Result<Counters> {
+        let mut counters = Counters::default();
+        for cpu in self.node_counters.get(&0, 0)?.iter() {
+            (0..NODE_COUNTERS).for_each(|i| counters.node[i] += cpu[i]);
+        }
+        for service in image.services.values() {
+            let sum = counters.services.entry(service.index).or_default();
+            for Plain(cpu) in self.service_counters.get(&service.index, 0)?.iter() {
+                add(&mut sum.forwarded, cpu.forwarded);
+                sum.dropped.iter_mut().zip(cpu.dropped).for_each(|(sum, cpu)| *sum += cpu);
+            }
+        }
+        for &index in image.backends.keys() {
+            let sum = counters.backends.entry(index).or_default();
+            for Plain(cpu) in self.backend_counters.get(&u32::from(index.0), 0)?.iter() {
+                add(sum, *cpu);
+            }
+        }
+        counters.services.retain(|_, sum| *sum != ServiceCounters::default());
+        counters.backends.retain(|_: &BackendIndex, sum| *sum != Traffic::default());
+        Ok(counters)
+    }
+}
+
+fn add(sum: &mut Traffic, more: Traffic) {
+    sum.packets += more.packets;
+    sum.octets += more.octets;
+}

@@ -1,0 +1,22 @@
+//! Values that the kernel and userspace may copy octet by octet.
+
+use lb_common::backend::Backend;
+use lb_common::service::{Service, ServiceKey};
+use lb_common::siphash::HashKey;
+use lb_common::slot::SlotPair;
+use lb_common::verdict::{ServiceCounters, Traffic};
+
+/// A map's key or value.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Plain<T>(pub T);
+
+macro_rules! plain {
+    ($($type:ty),*) => { $(
+        // SAFETY: made of integers alone, every bit pattern of which is a value, and without padding: the size is the
+        // sum of the fields', which are asserted or of one width.
+        unsafe impl aya::Pod for Plain<$type> {}
+    )* };
+}
+
+plain!(Backend, HashKey, Service, ServiceCounters, ServiceKey, SlotPair, Traffic);
