@@ -1,2 +1,80 @@
-//! x
-fn main() {}
+//! The load balancer's command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use lb_userspace::api::{Backend, Service, Status};
+use lb_userspace::client::get;
+use lb_userspace::tables::Tabular;
+use serde::Serialize;
+
+#[derive(Parser)]
+#[command(version, about = "Looks into a running lbd")]
+struct Arguments {
+    /// The socket of lbd
+    #[arg(long, global = true, value_name = "PATH", default_value = "/run/lb/lbd.sock")]
+    socket: PathBuf,
+
+    /// How to print
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The node: where it is attached, and what became of every packet
+    Status,
+    /// What clients connect to
+    #[command(subcommand)]
+    Service(List),
+    /// Where connections are sent
+    #[command(subcommand)]
+    Backend(List),
+}
+
+#[derive(Subcommand)]
+enum List {
+    /// One line each, with counters
+    List,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("lbctl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(arguments: &Arguments) -> Result<String> {
+    let (socket, output) = (&arguments.socket, arguments.output);
+    match arguments.command {
+        Command::Status => print(output, &get::<Status>(socket, "/v1/status").await?),
+        Command::Service(List::List) => print(output, &get::<Vec<Service>>(socket, "/v1/services").await?),
+        Command::Backend(List::List) => print(output, &get::<Vec<Backend>>(socket, "/v1/backends").await?),
+    }
+}
+
+fn print<T: Serialize + Tabular>(output: Output, answer: &T) -> Result<String> {
+    Ok(match output {
+        Output::Table => answer.table(),
+        Output::Json => serde_json::to_string_pretty(answer)?,
+    })
+}

@@ -1,0 +1,105 @@
+//! The API's answers as tables for people.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::api::{Backend, BackendState, Service, Status};
+
+/// What can be shown as a table.
+pub trait Tabular {
+    /// The table, without a line break at its end.
+    fn table(&self) -> String;
+}
+
+impl Tabular for Vec<Service> {
+    fn table(&self) -> String {
+        let mut table = titled(["SERVICE", "ADDRESS", "FORWARDING", "BACKENDS", "PACKETS", "BYTES", "DROPPED"]);
+        for service in self {
+            table.add_row([
+                service.name.clone(),
+                format!("{}/{}", with_port(service.vip, service.port), service.protocol),
+                service.forwarding.clone(),
+                service.backends.to_string(),
+                service.packets.to_string(),
+                service.bytes.to_string(),
+                reasons(&service.dropped),
+            ]);
+        }
+        aligned(table, &[3, 4, 5])
+    }
+}
+
+impl Tabular for Vec<Backend> {
+    fn table(&self) -> String {
+        let mut table =
+            titled(["SERVICE", "BACKEND", "ADDRESS", "WEIGHT", "SLOTS", "PACKETS", "BYTES", "STATE"]);
+        for backend in self {
+            let state = match (backend.state, &backend.reason) {
+                (BackendState::Active, _) => "active".to_string(),
+                (BackendState::Unresolved, None) => "unresolved".to_string(),
+                (BackendState::Unresolved, Some(reason)) => format!("unresolved: {reason}"),
+            };
+            table.add_row([
+                backend.service.clone(),
+                backend.name.clone(),
+                backend.address.to_string(),
+                backend.weight.to_string(),
+                backend.slots.to_string(),
+                backend.packets.to_string(),
+                backend.bytes.to_string(),
+                state,
+            ]);
+        }
+        aligned(table, &[3, 4, 5, 6])
+    }
+}
+
+impl Tabular for Status {
+    fn table(&self) -> String {
+        let mut table = titled(["PACKETS", "COUNT"]);
+        let mut row = |name: String, count: u64| {
+            table.add_row([name, count.to_string()]);
+        };
+        row("received".into(), self.received);
+        row("transmitted".into(), self.transmitted);
+        self.passed.iter().for_each(|(reason, &count)| row(format!("passed: {reason}"), count));
+        self.dropped.iter().for_each(|(reason, &count)| row(format!("dropped: {reason}"), count));
+
+        let interfaces: Vec<_> = self
+            .interfaces
+            .iter()
+            .map(|interface| format!("{} ({})", interface.name, interface.mode.name()))
+            .collect();
+        format!("lbd {} on {}\n{}", self.version, interfaces.join(", "), aligned(table, &[1]))
+    }
+}
+
+fn titled<const N: usize>(titles: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(titles);
+    table
+}
+
+/// Numbers to the right, and no blanks at the ends of lines.
+fn aligned(mut table: Table, numbers: &[usize]) -> String {
+    for &number in numbers {
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+fn with_port(address: IpAddr, port: u16) -> String {
+    std::net::SocketAddr::new(address, port).to_string()
+}
+
+fn reasons(counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return "0".into();
+    }
+    counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+}
