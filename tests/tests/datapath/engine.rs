@@ -1,0 +1,114 @@
+//! Two ways to walk a packet: over the host's collections, and through the loaded program.
+
+use std::process::Command;
+
+use aya::programs::{TestRun, TestRunOptions};
+use lb_common::datapath::balance;
+use lb_common::siphash::HashKey;
+use lb_common::slot::BackendIndex;
+use lb_common::verdict::{NODE_COUNTERS, ServiceCounters, Traffic, Verdict};
+use lb_userspace::frame::Frame;
+use lb_userspace::image::{Counters, HostTables, Image};
+use lb_userspace::maps::Balancer;
+use lb_userspace::planner::plan;
+use nix::sched::{CloneFlags, unshare};
+
+use crate::services::{HASH_KEY, INGRESS};
+
+/// What became of one packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub action: Action,
+    pub frame: Vec<u8>,
+    /// By how much each counter moved.
+    pub counted: Counters,
+}
+
+/// What the driver is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Drop,
+    Pass,
+    /// Out of the interface that it came in by.
+    Transmit,
+    /// Out of another one.
+    Redirect,
+}
+
+/// Walks a packet through the datapath as it is compiled for the host.
+pub fn host(image: &Image, frame: &[u8]) -> Outcome {
+    let tables = HostTables::new(image, HashKey::new(HASH_KEY));
+    let mut frame = Frame::new(frame);
+    let action = match balance(&mut frame, &tables) {
+        Verdict::Transmit { egress: INGRESS } => Action::Transmit,
+        Verdict::Transmit { .. } => Action::Redirect,
+        Verdict::Pass(_) => Action::Pass,
+        Verdict::Drop(_) => Action::Drop,
+    };
+    Outcome { action, frame: frame.bytes().to_vec(), counted: tables.into_counters() }
+}
+
+/// The loaded program.
+pub struct Kernel {
+    balancer: Balancer,
+    image: Image,
+    before: Counters,
+}
+
+impl Kernel {
+    /// Loads the program and fills its maps, in a network namespace of this thread's own that has a second interface.
+    pub fn load(image: Image) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let veth = ["link", "add", "other", "index", "100", "type", "veth", "peer", "name", "end"];
+        assert!(Command::new("ip").args(veth).status().unwrap().success());
+        let mut balancer = Balancer::load(HashKey::new(HASH_KEY)).unwrap();
+        for write in plan(&Image::default(), &image) {
+            balancer.apply(&write).unwrap();
+        }
+        let before = balancer.counters(&image).unwrap();
+        Kernel { balancer, image, before }
+    }
+
+    /// Walks a packet through the program.
+    pub fn run(&mut self, frame: &[u8]) -> Outcome {
+        let mut room = vec![0; frame.len() + 128];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut room);
+        let result = self.balancer.program().unwrap().test_run(options).unwrap();
+        let action = match result.return_value {
+            1 => Action::Drop,
+            2 => Action::Pass,
+            3 => Action::Transmit,
+            4 => Action::Redirect,
+            other => panic!("the program returned {other}"),
+        };
+        room.truncate(result.data_size_out as usize);
+        let after = self.balancer.counters(&self.image).unwrap();
+        let counted = difference(&after, &self.before);
+        self.before = after;
+        Outcome { action, frame: room, counted }
+    }
+}
+
+fn difference(after: &Counters, before: &Counters) -> Counters {
+    let mut moved = Counters { node: [0; NODE_COUNTERS], ..after.clone() };
+    (0..NODE_COUNTERS).for_each(|i| moved.node[i] = after.node[i] - before.node[i]);
+    for (index, counters) in &mut moved.services {
+        let before = before.services.get(index).copied().unwrap_or_default();
+        subtract(&mut counters.forwarded, before.forwarded);
+        counters.dropped.iter_mut().zip(before.dropped).for_each(|(after, before)| *after -= before);
+    }
+    for (index, counters) in &mut moved.backends {
+        subtract(counters, before.backends.get(index).copied().unwrap_or_default());
+    }
+    moved.services.retain(|_, moved| *moved != ServiceCounters::default());
+    moved.backends.retain(|_: &BackendIndex, moved| *moved != Traffic::default());
+    moved
+}
+
+fn subtract(after: &mut Traffic, before: Traffic) {
+    after.packets -= before.packets;
+    after.octets -= before.octets;
+}

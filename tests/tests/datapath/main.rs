@@ -1,0 +1,7 @@
+//! The datapath on the host and in the kernel: the same packets, and the same answers.
+
+mod engine;
+mod frames;
+mod random;
+mod services;
+mod vectors;
