@@ -26,10 +26,8 @@ impl Address {
     #[inline(always)]
     #[must_use]
     pub const fn v6(octets: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
-        let high = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let low = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
-        Address { words: [high, low] }
+        let both = u128::from_le_bytes(octets);
+        Address { words: [both as u64, (both >> 64) as u64] }
     }
 
     /// The octets in network order, as two little-endian words.
@@ -49,9 +47,7 @@ impl Address {
     /// The sixteen octets in network order.
     #[must_use]
     pub const fn octets(self) -> [u8; 16] {
-        let [a, b, c, d, e, f, g, h] = self.words[0].to_le_bytes();
-        let [i, j, k, l, m, n, o, p] = self.words[1].to_le_bytes();
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+        (self.words[0] as u128 | (self.words[1] as u128) << 64).to_le_bytes()
     }
 }
 

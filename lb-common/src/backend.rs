@@ -2,6 +2,9 @@
 
 use crate::wire::{ethernet, ipv4, ipv6};
 
+/// Entries that the map has room for; the first stands for no backend.
+pub const CAPACITY: usize = 16_384;
+
 /// How packets reach a backend. An integer, because what the map holds may have been written by anyone.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

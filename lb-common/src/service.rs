@@ -3,6 +3,9 @@
 use crate::address::Address;
 use crate::flow::Protocol;
 
+/// Services that the maps have room for.
+pub const CAPACITY: usize = 1024;
+
 /// Names a service: VIP, port and protocol.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

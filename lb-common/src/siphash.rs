@@ -1,25 +1,32 @@
 //! SipHash-1-3 over messages of a few known words.
 //!
-//! A pseudo-random function with a 128-bit key (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012,
+//! A pseudo-random function with a 128-bit key (Aumasson and Bernstein, "`SipHash`: a fast short-input PRF", 2012,
 //! with one compression and three finalization rounds): who doesn't know the key cannot tell which flows share a
 //! slot. The same function as Rust's `siphasher::sip::SipHasher13` and the Linux kernel's `hsiphash` on 64-bit
 //! machines.
 
+use core::fmt;
+
 /// The 128-bit key, the same on every node that shares a service.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct HashKey {
     words: [u64; 2],
 }
 
 impl HashKey {
-    /// The key as the sixteen octets that configurations and SipHash's authors write.
+    /// The key as the sixteen octets that configurations and the function's authors write.
     #[must_use]
     pub const fn new(octets: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
-        let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let second = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
-        HashKey { words: [first, second] }
+        let both = u128::from_le_bytes(octets);
+        HashKey { words: [both as u64, (both >> 64) as u64] }
+    }
+}
+
+/// A secret: it is in no log.
+impl fmt::Debug for HashKey {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("HashKey(secret)")
     }
 }
 

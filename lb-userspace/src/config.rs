@@ -1,1 +1,105 @@
-//! x
+//! The configuration of the daemon.
+//!
+//! In two stages: as written (`file`), where every scalar is still text with a position, and as meant (the types
+//! here), where every value is valid. All that is wrong with a file is said at once, one line each; only YAML
+//! that cannot be read ends at its first fault. `deploy/lb.yaml` documents every field.
+
+use std::path::{Path, PathBuf};
+
+use lb_common::siphash::HashKey;
+
+pub use self::backend::Backend;
+pub use self::error::{ConfigError, ConfigErrors, Position};
+pub use self::interface::Interface;
+pub use self::service::{Forwarding, Service};
+
+mod backend;
+mod error;
+mod file;
+mod interface;
+mod section;
+mod service;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod value;
+
+/// Where the API listens unless the configuration says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/lb/lbd.sock";
+
+/// Where the daemon keeps what must survive a reboot unless the configuration says otherwise.
+pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/lb";
+
+/// A valid configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The interfaces that services' packets come in on; at least one, each once.
+    pub interfaces: Vec<Interface>,
+    /// The API's unix socket; an absolute path.
+    pub socket: PathBuf,
+    /// What must survive a reboot; an absolute path.
+    pub state_directory: PathBuf,
+    /// The flow hash's key. Without one the daemon has to make one, and then it is not its neighbours'.
+    pub hash_key: Option<HashKey>,
+    /// The services, in the order of the file.
+    pub services: Vec<Service>,
+}
+
+impl Config {
+    /// Reads the configuration in `file`.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the file, or why it cannot be read.
+    pub fn read(file: &Path) -> Result<Config, ConfigErrors> {
+        let octets = std::fs::read(file).map_err(|error| {
+            let message = format!("{error}; check the path and that this user may read it");
+            ConfigErrors::one(file, None, message)
+        })?;
+        let text = std::str::from_utf8(&octets).map_err(|error| {
+            let at = Position::after(&String::from_utf8_lossy(&octets[..error.valid_up_to()]));
+            ConfigErrors::one(file, Some(at), "this is not UTF-8 text; save the file as UTF-8")
+        })?;
+        Config::parse(text, file)
+    }
+
+    /// The configuration that `text` says; `file` is its name in messages.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the text.
+    pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+        let written =
+            syntax::read(text).map_err(|fault| ConfigErrors::one(file, Some(fault.at), fault.message))?;
+        let mut errors = ConfigErrors::new(file);
+        let meant = Config::from_written(&written, &mut section::Section::root(&mut errors));
+        match meant {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(errors.in_order()),
+        }
+    }
+
+    fn from_written(written: &file::File, root: &mut section::Section) -> Option<Config> {
+        // A file of another version means something else: nothing more can be said about it.
+        root.required("version", written.version.as_ref(), "write version: 1", value::version)?;
+
+        let interfaces = interface::from_written(root, written.interfaces.as_ref());
+        let socket = root.optional("socket", written.socket.as_ref(), DEFAULT_SOCKET.into(), value::socket);
+        let state_directory = root.optional(
+            "state_directory",
+            written.state_directory.as_ref(),
+            DEFAULT_STATE_DIRECTORY.into(),
+            value::directory,
+        );
+        let hash_key = root
+            .optional("hash_key", written.hash_key.as_ref(), None, |text| value::hash_key(text).map(Some));
+        let services = service::from_written(root, written.services.as_ref());
+        Some(Config {
+            interfaces: interfaces?,
+            socket: socket?,
+            state_directory: state_directory?,
+            hash_key: hash_key?,
+            services: services?,
+        })
+    }
+}

@@ -29,7 +29,9 @@ pub fn run(workspace: &Path) -> Result<()> {
     apt_install(&lacking.iter().map(|(_, package, _)| *package).collect::<Vec<_>>())?;
     unpack_nginx(workspace)?;
     let compiler = compiler_with_sources()?;
-    bpf_linker(workspace, &compiler)
+    bpf_linker(workspace, &compiler)?;
+    println!("setup: ready ({}, {})", compiler.cargo.display(), find_linker(workspace)?.display());
+    Ok(())
 }
 
 /// The demo's backends run nginx. An installed nginx would start serving this machine's port 80, so the package

@@ -28,6 +28,8 @@ pub enum Missing {
     Linker,
 }
 
+impl std::error::Error for Missing {}
+
 impl fmt::Display for Missing {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let what = match self {

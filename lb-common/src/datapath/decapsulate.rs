@@ -112,16 +112,13 @@ fn inner_type(protocol: Protocol) -> Option<EtherType> {
 #[inline(always)]
 fn inner_destination(packet: &impl Packet, outer: &Outer) -> Option<Address> {
     let offset = ethernet::LENGTH + outer.length;
-    let (destination, length, version_fits) = match outer.inner {
-        EtherType::IPV4 => {
-            let ip = Ipv4::at(packet, offset)?;
-            (ip.destination(), usize::from(ip.total_length()), ip.is_version_4())
-        }
-        _ => {
-            let ip = Ipv6::at(packet, offset)?;
-            let length = usize::from(ip.payload_length()) + ipv6::LENGTH;
-            (ip.destination(), length, ip.is_version_6())
-        }
+    let (destination, length, version_fits) = if outer.inner == EtherType::IPV4 {
+        let ip = Ipv4::at(packet, offset)?;
+        (ip.destination(), usize::from(ip.total_length()), ip.is_version_4())
+    } else {
+        let ip = Ipv6::at(packet, offset)?;
+        let length = usize::from(ip.payload_length()) + ipv6::LENGTH;
+        (ip.destination(), length, ip.is_version_6())
     };
     (version_fits && offset + length <= packet.length()).then_some(destination)
 }

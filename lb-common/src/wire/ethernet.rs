@@ -40,15 +40,13 @@ impl<'packet> Ethernet<'packet> {
     #[inline(always)]
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, _, _] = *self.0;
-        [a, b, c, d, e, f, g, h, i, j, k, l]
+        core::array::from_fn(|i| self.0[i])
     }
 }
 
 /// Writes a header.
 #[inline(always)]
 pub fn emit(header: &mut [u8; LENGTH], addresses: &Addresses, ethertype: EtherType) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *addresses;
-    let [high, low] = ethertype.0.to_be_bytes();
-    *header = [a, b, c, d, e, f, g, h, i, j, k, l, high, low];
+    header[..12].copy_from_slice(addresses);
+    [header[12], header[13]] = ethertype.0.to_be_bytes();
 }

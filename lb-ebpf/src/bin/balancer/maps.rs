@@ -4,14 +4,12 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, xdp_action};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, PerCpuArray};
 use aya_ebpf::macros::btf_map;
-use lb_common::backend::Backend;
+use lb_common::backend::{self, Backend};
 use lb_common::datapath::Tables;
-use lb_common::service::{Service, ServiceKey};
+use lb_common::service::{self, Service, ServiceKey};
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot, SlotPair};
 use lb_common::verdict::{DropReason, NodeCounters, ServiceCounters, Traffic};
-
-// Sizes are what a program without configuration gets; userspace sets its own before loading.
 
 /// Key of the flow hash, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -19,16 +17,16 @@ static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
 
 /// Services by VIP, port and protocol.
 #[btf_map]
-static SERVICES: HashMap<ServiceKey, Service, 1024> = HashMap::new();
+static SERVICES: HashMap<ServiceKey, Service, { service::CAPACITY }> = HashMap::new();
 
 /// Lookup tables. They differ in size, which the flag for inner maps allows (Linux 5.10).
 #[btf_map]
-static TABLES: ArrayOfMaps<Array<SlotPair, 1, { TABLE_FLAGS }>, 1024> = ArrayOfMaps::new();
+static TABLES: ArrayOfMaps<Array<SlotPair, 1, { TABLE_FLAGS }>, { service::CAPACITY }> = ArrayOfMaps::new();
 const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
 
 /// Backends by number.
 #[btf_map]
-static BACKENDS: Array<Backend, 16384> = Array::new();
+static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
 
 /// Interfaces that packets are redirected to, by their index.
 #[btf_map]
@@ -40,11 +38,11 @@ static NODE_COUNTERS: PerCpuArray<NodeCounters, 1> = PerCpuArray::new();
 
 /// What became of a service's packets.
 #[btf_map]
-static SERVICE_COUNTERS: PerCpuArray<ServiceCounters, 1024> = PerCpuArray::new();
+static SERVICE_COUNTERS: PerCpuArray<ServiceCounters, { service::CAPACITY }> = PerCpuArray::new();
 
 /// What a backend was sent.
 #[btf_map]
-static BACKEND_COUNTERS: PerCpuArray<Traffic, 16384> = PerCpuArray::new();
+static BACKEND_COUNTERS: PerCpuArray<Traffic, { backend::CAPACITY }> = PerCpuArray::new();
 
 /// The maps of the loaded program.
 pub struct Maps;

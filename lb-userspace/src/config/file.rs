@@ -1,0 +1,56 @@
+//! The file as written: its shape and nothing else.
+//!
+//! Every field may be missing and every scalar is text, so that whatever is wrong with a value is said together
+//! with its path, and all faults of a file at once. It also keeps a key of 32 decimal digits the text that it is.
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// A scalar and where it stands.
+pub(super) type Word = Spanned<String>;
+
+/// A list and where it and its entries stand.
+pub(super) type List<T> = Spanned<Vec<Spanned<T>>>;
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub version: Option<Word>,
+    pub interfaces: Option<List<Interface>>,
+    pub socket: Option<Word>,
+    pub state_directory: Option<Word>,
+    pub hash_key: Option<Word>,
+    pub services: Option<List<Service>>,
+}
+
+/// An entry of `interfaces`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Interface {
+    pub name: Option<Word>,
+    pub mode: Option<Word>,
+}
+
+/// An entry of `services`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    pub name: Option<Word>,
+    pub vip: Option<Word>,
+    pub port: Option<Word>,
+    pub protocol: Option<Word>,
+    pub forwarding: Option<Word>,
+    pub scheduler: Option<Word>,
+    pub table_size: Option<Word>,
+    pub backends: Option<List<Backend>>,
+}
+
+/// An entry of a service's `backends`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backend {
+    pub name: Option<Word>,
+    pub address: Option<Word>,
+    pub weight: Option<Word>,
+}

@@ -1,0 +1,123 @@
+//! Configurations that are valid, the documented example first.
+
+use std::path::Path;
+
+use lb_common::flow::Protocol;
+use lb_common::siphash::HashKey;
+
+use super::super::{Backend, Config, Forwarding, Interface, Service};
+use super::{BASE, edited, lines, parse};
+use crate::attach::Mode;
+
+fn backend(name: &str, address: &str, weight: u32) -> Backend {
+    Backend { name: name.into(), address: address.parse().unwrap(), weight }
+}
+
+#[test]
+fn the_example_means_what_it_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/lb.yaml");
+    let web = Service {
+        name: "web".into(),
+        address: "192.0.2.1".parse().unwrap(),
+        port: 80,
+        protocol: Protocol::TCP,
+        forwarding: Forwarding::L2,
+        table_size: 65_537,
+        backends: vec![
+            backend("alpha", "198.51.100.1", 2),
+            backend("beta", "198.51.100.2", 1),
+            backend("gamma", "198.51.100.3", 0),
+        ],
+    };
+    let dns = Service {
+        name: "[2001:db8::53]:53/udp".into(),
+        address: "2001:db8::53".parse().unwrap(),
+        port: 53,
+        protocol: Protocol::UDP,
+        forwarding: Forwarding::Ipip,
+        table_size: 65_537,
+        backends: vec![
+            backend("2001:db8:1::1", "2001:db8:1::1", 1),
+            backend("198.51.100.4", "198.51.100.4", 1),
+        ],
+    };
+    let meant = Config {
+        interfaces: vec![
+            Interface { name: "eth0".into(), mode: Mode::Driver },
+            Interface { name: "eth1".into(), mode: Mode::Auto },
+        ],
+        socket: "/run/lb/lbd.sock".into(),
+        state_directory: "/var/lib/lb".into(),
+        hash_key: Some(HashKey::new([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])),
+        services: vec![web, dns],
+    };
+    assert_eq!(Config::read(&file), Ok(meant));
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let config = parse(BASE).unwrap();
+    assert_eq!(config.interfaces, [Interface { name: "eth0".into(), mode: Mode::Auto }]);
+    assert_eq!(config.socket, Path::new("/run/lb/lbd.sock"));
+    assert_eq!(config.state_directory, Path::new("/var/lib/lb"));
+    assert_eq!(config.hash_key, None);
+    let names: Vec<_> = config.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["web", "[2001:db8::1]:53/udp"]);
+    assert_eq!(config.services[0].backends[1], backend("10.0.0.2", "10.0.0.2", 1));
+    assert_eq!(config.services[0].table_size, 65_537);
+    assert_eq!(config.services[1].backends, []);
+}
+
+/// A YAML reader that guesses types makes a number of such a key, and another key of that number.
+#[test]
+fn a_key_of_decimal_digits_is_text() {
+    for written in ["01234567890123456789012345678901", "\"01234567890123456789012345678901\""] {
+        let config = parse(&format!("{BASE}hash_key: {written}\n")).unwrap();
+        let key = 0x0123_4567_8901_2345_6789_0123_4567_8901_u128;
+        assert_eq!(config.hash_key, Some(HashKey::new(key.to_be_bytes())));
+    }
+}
+
+#[test]
+fn valid_documents() {
+    let rows = [
+        (
+            "a key with an exponent in it",
+            "version: 1",
+            "version: 1\nhash_key: 1234567890123456e789012345678901",
+        ),
+        ("a key in capitals", "version: 1", "version: 1\nhash_key: 000102030405060708090A0B0C0D0E0F"),
+        ("names that YAML readers take for something else", "name: alpha", "name: on"),
+        ("a name with spaces and quotes", "name: alpha", "name: 'the \"first\" one'"),
+        ("a field without a value has its default", "name: alpha", "name:"),
+        ("the longest interface name", "name: eth0", "name: enp129s0f1np1.4"),
+        ("the same address in two services", "backends: []", "backends: [{address: 10.0.0.1, name: alpha}]"),
+        (
+            "the same VIP and port in another protocol",
+            "vip: 2001:db8::1\n    port: 53",
+            "vip: 192.0.2.1\n    port: 80",
+        ),
+        (
+            "the same VIP and protocol on another port",
+            "2001:db8::1\n    port: 53\n    protocol: udp",
+            "192.0.2.1\n    port: 443\n    protocol: tcp",
+        ),
+        ("the smallest table", "forwarding: l2", "forwarding: l2\n    table_size: 251"),
+        ("the largest table", "forwarding: l2", "forwarding: l2\n    table_size: 4194301"),
+        ("the largest weight", "name: alpha", "weight: 65535"),
+        ("a weight of 0 beside another", "name: alpha", "weight: 0"),
+        ("the largest port", "port: 80", "port: 65535"),
+        ("values in quotes", "port: 80\n    protocol: tcp", "port: \"80\"\n    protocol: 'tcp'"),
+        (
+            "an anchor and its alias",
+            "name: alpha\n      - address: 10.0.0.2",
+            "weight: &w 3\n      - {address: 10.0.0.2, weight: *w}",
+        ),
+        ("a byte order mark", "version: 1", "\u{feff}version: 1"),
+        ("Windows line ends", "version: 1\n", "version: 1\r\n"),
+        ("no services yet", BASE, "version: 1\ninterfaces: [{name: eth0}]\nservices: []\n"),
+    ];
+    for (name, from, to) in rows {
+        assert_eq!(lines(&edited(from, to)), [""; 0], "{name}");
+    }
+}

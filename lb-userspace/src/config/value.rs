@@ -1,0 +1,175 @@
+//! What the scalars of a configuration mean: functions from text to a value, or to what is wrong with it.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use lb_common::siphash::HashKey;
+
+/// A result whose error is what was found, a semicolon, and what to do.
+type Meaning<T> = Result<T, String>;
+
+/// Sizes of lookup tables, in slots. Below, few backends already make it uneven (Maglev's authors ask for a
+/// hundred slots a backend); above, a table is more than 16 MiB. Both are primes.
+pub(super) const TABLE_SIZES: RangeInclusive<u32> = 251..=4_194_301;
+
+/// The longest name of a service or backend, in octets.
+const LONGEST_NAME: usize = 255;
+
+/// The longest name of an interface, in octets: the kernel's `IFNAMSIZ` less the zero at its end.
+const LONGEST_INTERFACE_NAME: usize = 15;
+
+/// The longest path of a unix socket, in octets: `sun_path` in unix(7) less the zero at its end.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// `text` as messages quote it: on one line, and no longer than a name usually is.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let plain = text.chars().all(|c| c.is_ascii_graphic() && c != '"');
+    let short: String = text.chars().take(LONGEST).collect();
+    let dots = if short.len() < text.len() { "…" } else { "" };
+    if plain && !text.is_empty() { format!("{short}{dots}") } else { format!("{short:?}{dots}") }
+}
+
+/// The format of the file.
+pub(super) fn version(text: &str) -> Meaning<()> {
+    if text == "1" {
+        return Ok(());
+    }
+    Err(format!("{} is not supported; this program reads version 1", shown(text)))
+}
+
+/// A decimal number within a range.
+pub(super) fn number<T: FromStr + PartialOrd + Display>(text: &str, range: &RangeInclusive<T>) -> Meaning<T> {
+    within(text, range, &format!("allowed are {} to {}", range.start(), range.end()))
+}
+
+/// No notation but the decimal one: YAML's readers disagree whether 010 is eight or ten.
+fn within<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>, allowed: &str) -> Meaning<T> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(format!("{} is not a decimal number; {allowed}", shown(text)));
+    }
+    if digits.len() > 1 && digits.starts_with('0') {
+        return Err(format!("{} begins with a zero; {allowed}", shown(text)));
+    }
+    // What the type cannot hold is out of range too.
+    let value = text.parse().ok().filter(|value| range.contains(value));
+    value.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+}
+
+/// A lookup table's size, in slots.
+pub(super) fn table_size(text: &str) -> Meaning<u32> {
+    let (smallest, largest) = TABLE_SIZES.into_inner();
+    let size = within(text, &TABLE_SIZES, &format!("allowed are primes from {smallest} to {largest}"))?;
+    if is_prime(size) {
+        return Ok(size);
+    }
+    let next = (size..largest).find(|number| is_prime(*number)).unwrap_or(largest);
+    Err(format!("{size} is not a prime; the next one is {next}"))
+}
+
+fn is_prime(number: u32) -> bool {
+    (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Meaning<T> {
+    if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    Err(format!("{} is unknown; allowed: {}", shown(text), words.join(", ")))
+}
+
+/// A service's address.
+pub(super) fn vip(text: &str) -> Meaning<IpAddr> {
+    unicast(text, "write the address that clients connect to")
+}
+
+/// A backend's address.
+pub(super) fn backend_address(text: &str) -> Meaning<IpAddr> {
+    unicast(text, "write the backend's address on the network")
+}
+
+fn unicast(text: &str, remedy: &str) -> Meaning<IpAddr> {
+    let address: IpAddr = text.parse().map_err(|_| {
+        let example = "write it alone, such as 192.0.2.1 or 2001:db8::1";
+        format!("{} is not an IP address; {example}", shown(text))
+    })?;
+    let kind = match address {
+        IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address",
+        IpAddr::V6(v6) if let Some(v4) = v6.to_ipv4_mapped() => {
+            return Err(format!("{address} is an IPv4 address written as IPv6; write {v4}"));
+        }
+        _ if address.is_unspecified() => "the unspecified address",
+        _ if address.is_loopback() => "a loopback address",
+        _ if address.is_multicast() => "a multicast address",
+        _ => return Ok(address),
+    };
+    Err(format!("{address} is {kind}; {remedy}"))
+}
+
+/// The name of a service or backend.
+pub(super) fn name(text: &str) -> Meaning<String> {
+    let fault = if text.is_empty() {
+        "the name is empty".to_owned()
+    } else if text.len() > LONGEST_NAME {
+        format!("the name is {} octets long", text.len())
+    } else if text.contains(char::is_control) {
+        format!("{} contains a control character", shown(text))
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("{fault}; allowed are 1 to {LONGEST_NAME} octets without control characters"))
+}
+
+/// The name of an interface, as the kernel allows it (`dev_valid_name`).
+pub(super) fn interface_name(text: &str) -> Meaning<String> {
+    let fault = if text.is_empty() {
+        "the name is empty".to_owned()
+    } else if text.len() > LONGEST_INTERFACE_NAME {
+        format!("{} is {} octets long", shown(text), text.len())
+    } else if let Some(wrong) =
+        text.chars().find(|c| c.is_whitespace() || c.is_control() || "/:".contains(*c))
+    {
+        format!("{} contains {wrong:?}", shown(text))
+    } else if text == "." || text == ".." {
+        format!("{text} is no name")
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!(
+        "{fault}; an interface's name has 1 to {LONGEST_INTERFACE_NAME} octets without spaces, / and :"
+    ))
+}
+
+/// A unix socket's path.
+pub(super) fn socket(text: &str) -> Meaning<PathBuf> {
+    if text.len() > LONGEST_SOCKET_PATH {
+        let length = text.len();
+        return Err(format!("the path is {length} octets long; at most {LONGEST_SOCKET_PATH} are allowed"));
+    }
+    directory(text)
+}
+
+/// A path that means the same wherever the daemon was started.
+pub(super) fn directory(text: &str) -> Meaning<PathBuf> {
+    if text.starts_with('/') && !text.contains(char::is_control) {
+        return Ok(text.into());
+    }
+    Err(format!("{} is not an absolute path; start it with /", shown(text)))
+}
+
+/// The flow hash's key. It is a secret: messages don't repeat it.
+pub(super) fn hash_key(text: &str) -> Meaning<HashKey> {
+    let remedy = "write 32 hexadecimal digits, such as openssl rand -hex 16 prints";
+    if let Some(index) = text.chars().position(|c| !c.is_ascii_hexdigit()) {
+        return Err(format!("character {} is not a hexadecimal digit; {remedy}", index + 1));
+    }
+    let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
+    let value = value.ok_or_else(|| format!("the key has {} digits; {remedy}", text.len()))?;
+    Ok(HashKey::new(value.to_be_bytes()))
+}
