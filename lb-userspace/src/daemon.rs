@@ -14,11 +14,11 @@ use tracing::{info, warn};
 use crate::api::Question;
 use crate::attach::{Attachment, attach, check};
 use crate::config::Config;
+use crate::hash_key;
 use crate::image::Image;
 use crate::maps::Balancer;
 use crate::next_hop::{NextHops, Resolver, Unresolved, keep_known};
 use crate::planner::{self, Desired, desired, plan};
-use crate::hash_key;
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
 const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
@@ -161,8 +161,9 @@ impl Daemon {
 
 fn announce(attachment: &Attachment) {
     let (interface, mode) = (&attachment.interface, attachment.mode.name());
-    match &attachment.note {
-        Some(note) => warn!("attached to {interface} in {mode} mode: {note}"),
-        None => info!("attached to {interface} in {mode} mode"),
+    if let Some(note) = &attachment.note {
+        warn!("attached to {interface} in {mode} mode: {note}");
+    } else {
+        info!("attached to {interface} in {mode} mode");
     }
 }

@@ -18,7 +18,10 @@ pub fn kept(state_directory: &Path) -> Result<HashKey> {
     let octets = match fs::read_to_string(&file) {
         Ok(text) => match parse(text.trim()) {
             Some(octets) => octets,
-            None => bail!("{}: not 32 hexadecimal digits; restore it, or remove it to get a new key", file.display()),
+            None => bail!(
+                "{}: not 32 hexadecimal digits; restore it, or remove it to get a new key",
+                file.display()
+            ),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
             make(state_directory, &file).with_context(|| file.display().to_string())?
@@ -42,7 +45,8 @@ fn make(state_directory: &Path, file: &Path) -> Result<[u8; 16]> {
     File::open("/dev/urandom")?.read_exact(&mut octets)?;
     // Written whole under another name first: a crash leaves either no key or a good one.
     let unfinished = file.with_extension("new");
-    let mut text = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut text =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
     writeln!(text, "{:032x}", u128::from_be_bytes(octets))?;
     text.sync_all()?;
     fs::rename(&unfinished, file)?;

@@ -43,6 +43,9 @@ impl Table {
     }
 }
 
+/// A slot that nobody has claimed yet.
+const FREE: u32 = u32::MAX;
+
 /// Lets the members take turns, each claiming the first free slot of its own permutation of the slots.
 ///
 /// In the paper every member has one turn a round. Here the heaviest does, and one of half its weight has a turn every
@@ -56,7 +59,6 @@ fn populate(members: &[Member], order: &[usize], size: u32) -> Vec<u32> {
     let mut turns: BinaryHeap<_> =
         order.iter().enumerate().map(|(place, &i)| Reverse((round(1, i), place, 1))).collect();
 
-    const FREE: u32 = u32::MAX;
     let mut slots = vec![FREE; size as usize];
     for _ in 0..size {
         let Some(Reverse((_, place, turn))) = turns.pop() else { break };
@@ -146,7 +148,10 @@ mod tests {
         weighted.iter_mut().zip(1..).for_each(|(member, weight)| member.weight = weight);
         assert_eq!(format!("{:016x}", Table::build(&equal(&ten), SIZE).fingerprint), "247364c8ac154294");
         assert_eq!(format!("{:016x}", Table::build(&weighted, SIZE).fingerprint), "a4e4cbcc03589a7b");
-        assert_eq!(format!("{:016x}", Table::build(&equal(&names(1000)), SIZE).fingerprint), "30446b06401cb7eb");
+        assert_eq!(
+            format!("{:016x}", Table::build(&equal(&names(1000)), SIZE).fingerprint),
+            "30446b06401cb7eb"
+        );
     }
 
     /// The crate doesn't show its slots, but a key that falls into a slot shows whose it is.

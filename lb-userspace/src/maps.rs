@@ -44,7 +44,8 @@ impl Balancer {
             .override_global("HASH_KEY", &Plain(hash_key), true)
             .load(programs::BALANCER)
             .context("the kernel refuses the maps")?;
-        let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
+        let mut take =
+            |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
         let services = HashMap::try_from(take("SERVICES")?)?;
         let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
@@ -93,16 +94,16 @@ impl Balancer {
             }
             Write::Table(number, slots) => {
                 let table = SlotTable::create(slots).with_context(|| format!("lookup table {number}"))?;
-                self.tables
-                    .set(*number, table.map(), 0)
-                    .with_context(|| format!("lookup table {number}"))?;
+                self.tables.set(*number, table.map(), 0).with_context(|| format!("lookup table {number}"))?;
                 self.slots.insert(*number, table);
                 Ok(())
             }
             Write::Slots(number, slots) => {
                 let table =
                     self.slots.get(number).with_context(|| format!("there is no lookup table {number}"))?;
-                slots.iter().for_each(|&(place, slot)| table.store(place, slot));
+                for &(place, slot) in slots {
+                    table.store(place, slot);
+                }
                 Ok(())
             }
             Write::Service(key, service) => self

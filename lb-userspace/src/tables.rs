@@ -15,7 +15,8 @@ pub trait Tabular {
 
 impl Tabular for Vec<Service> {
     fn table(&self) -> String {
-        let mut table = titled(["SERVICE", "ADDRESS", "FORWARDING", "BACKENDS", "PACKETS", "BYTES", "DROPPED"]);
+        let mut table =
+            titled(["SERVICE", "ADDRESS", "FORWARDING", "BACKENDS", "PACKETS", "BYTES", "DROPPED"]);
         for service in self {
             table.add_row([
                 service.name.clone(),

@@ -49,7 +49,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     tokio::select! {
         ended = daemon.run(questions) => ended,
         ended = socket.serve(router(ask)) => ended,
-        _ = terminate.recv() => Ok(info!("detached: SIGTERM")),
-        _ = interrupt.recv() => Ok(info!("detached: SIGINT")),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
     }
 }

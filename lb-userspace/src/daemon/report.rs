@@ -15,7 +15,11 @@ impl Daemon {
     /// Everything, at this moment.
     pub(super) fn report(&self) -> Result<Report> {
         let counters = self.balancer.counters(&self.present)?;
-        Ok(Report { status: self.status(&counters), services: self.services(&counters), backends: self.backends(&counters) })
+        Ok(Report {
+            status: self.status(&counters),
+            services: self.services(&counters),
+            backends: self.backends(&counters),
+        })
     }
 
     fn status(&self, counters: &Counters) -> Status {

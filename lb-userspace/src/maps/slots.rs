@@ -52,10 +52,12 @@ impl SlotTable {
     /// There is no such slot.
     pub fn store(&self, place: u32, slot: Slot) {
         assert!(place < self.slots, "slot {place} of {}", self.slots);
-        let first = self.memory.as_mut_ptr().cast::<AtomicU32>();
-        // SAFETY: the mapping begins on a page, holds at least `slots` words and lives as long as `self`; what other
-        // processes and the kernel do to it at the same time is what atomics are for.
-        let word = unsafe { &*first.add(place as usize) };
+        let octet = self.memory.as_mut_ptr().wrapping_add(place as usize * size_of::<AtomicU32>());
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins on a page")]
+        let word = octet.cast::<AtomicU32>();
+        // SAFETY: the mapping holds at least `slots` words, aligned, and lives as long as `self`; what other processes
+        // and the kernel do to them at the same time is what atomics are for.
+        let word = unsafe { &*word };
         word.store(slot.0, Ordering::Relaxed);
     }
 }

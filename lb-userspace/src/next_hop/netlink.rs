@@ -20,7 +20,9 @@ use super::{Interface, Neighbour, NextHop, NextHops, Route, Unresolved, next_hop
 /// Asks the kernel, and hears of changes.
 pub struct Resolver {
     handle: Handle,
-    events: Box<dyn futures_util::Stream<Item = (NetlinkMessage<RouteNetlinkMessage>, SocketAddr)> + Send + Unpin>,
+    events: Box<
+        dyn futures_util::Stream<Item = (NetlinkMessage<RouteNetlinkMessage>, SocketAddr)> + Send + Unpin,
+    >,
 }
 
 impl Resolver {
@@ -73,7 +75,7 @@ impl Resolver {
             let hop = match self.route(backend).await {
                 Ok(route) => {
                     in_use.insert((route.interface, route.gateway.unwrap_or(backend)));
-                    self.through(backend, &route, &interfaces, neighbour)
+                    through(backend, &route, &interfaces, neighbour)
                 }
                 Err(error) => Err(Unresolved::NoRoute(error.to_string())),
             };
@@ -85,26 +87,19 @@ impl Resolver {
         Ok(found)
     }
 
-    fn through(
-        &self,
-        backend: IpAddr,
-        route: &Route,
-        interfaces: &HashMap<u32, Interface>,
-        neighbour: impl Fn(u32, IpAddr) -> Neighbour,
-    ) -> Result<NextHop, Unresolved> {
-        let interface = interfaces
-            .get(&route.interface)
-            .ok_or_else(|| Unresolved::NoRoute(format!("its interface {} is gone", route.interface)))?;
-        next_hop(backend, route, interface, neighbour)
-    }
-
     async fn route(&self, backend: IpAddr) -> Result<Route> {
         let request = match backend {
-            IpAddr::V4(ip) => RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(ip, 32).build(),
-            IpAddr::V6(ip) => RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(ip, 128).build(),
+            IpAddr::V4(ip) => {
+                RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(ip, 32).build()
+            }
+            IpAddr::V6(ip) => {
+                RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(ip, 128).build()
+            }
         };
         let answer = self.handle.route().get(request).execute().try_next().await?;
-        answer.and_then(|answer| route(&answer)).context("the kernel's answer names no interface and source address")
+        answer
+            .and_then(|answer| route(&answer))
+            .context("the kernel's answer names no interface and source address")
     }
 
     async fn interfaces(&self) -> Result<HashMap<u32, Interface>> {
@@ -122,6 +117,18 @@ impl Resolver {
         let request = self.handle.neighbours().add(interface, address);
         let _ = request.state(NeighbourState::None).flags(NeighbourFlags::Use).replace().execute().await;
     }
+}
+
+fn through(
+    backend: IpAddr,
+    route: &Route,
+    interfaces: &HashMap<u32, Interface>,
+    neighbour: impl Fn(u32, IpAddr) -> Neighbour,
+) -> Result<NextHop, Unresolved> {
+    let interface = interfaces
+        .get(&route.interface)
+        .ok_or_else(|| Unresolved::NoRoute(format!("its interface {} is gone", route.interface)))?;
+    next_hop(backend, route, interface, neighbour)
 }
 
 /// Whether an event can change a next hop. A neighbour that is merely being verified doesn't.

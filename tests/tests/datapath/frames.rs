@@ -1,8 +1,8 @@
 //! Frames, built and taken apart by a library that knows nothing of the code under test.
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpDscp, IpEcn, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder,
-    TcpHeader, UdpHeader,
+    EtherType, Ethernet2Header, IpDscp, IpEcn, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header,
+    PacketBuilder, TcpHeader, UdpHeader,
 };
 
 use crate::services::{BACKEND_MAC, CLIENT_MAC, NODE_MAC, NODE_V4, NODE_V6, VIP_V4, VIP_V6, v4, v6};
@@ -17,18 +17,24 @@ pub fn tcp_v4(port: u16, payload: usize) -> Vec<u8> {
 }
 
 pub fn tcp_v4_from(client_port: u16, port: u16, payload: usize) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(CLIENT_MAC, NODE_MAC)
-        .ipv4(v4(CLIENT_V4), v4(VIP_V4), 61)
-        .tcp(client_port, port, 1, 65_535);
+    let builder = PacketBuilder::ethernet2(CLIENT_MAC, NODE_MAC).ipv4(v4(CLIENT_V4), v4(VIP_V4), 61).tcp(
+        client_port,
+        port,
+        1,
+        65_535,
+    );
     let mut frame = Vec::new();
     builder.write(&mut frame, &vec![0x5a; payload]).unwrap();
     frame
 }
 
 pub fn tcp_v6(port: u16, payload: usize) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(CLIENT_MAC, NODE_MAC)
-        .ipv6(v6(CLIENT_V6), v6(VIP_V6), 61)
-        .tcp(CLIENT_PORT, port, 1, 65_535);
+    let builder = PacketBuilder::ethernet2(CLIENT_MAC, NODE_MAC).ipv6(v6(CLIENT_V6), v6(VIP_V6), 61).tcp(
+        CLIENT_PORT,
+        port,
+        1,
+        65_535,
+    );
     let mut frame = Vec::new();
     builder.write(&mut frame, &vec![0x5a; payload]).unwrap();
     frame

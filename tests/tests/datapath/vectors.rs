@@ -102,13 +102,7 @@ fn forwarded() -> Vec<Row> {
             Forward(
                 V4InV6,
                 Transmit,
-                in_ipv6(
-                    &tos(&v4(V4InV6)),
-                    BACKEND_V6,
-                    ipv4,
-                    46 << 2 | 2,
-                    label(IpVersion::V4, V4InV6),
-                ),
+                in_ipv6(&tos(&v4(V4InV6)), BACKEND_V6, ipv4, 46 << 2 | 2, label(IpVersion::V4, V4InV6)),
                 v4_length,
             ),
         ),
@@ -147,12 +141,7 @@ fn forwarded() -> Vec<Row> {
         row(
             "the client's time to live stays as it is",
             with_ipv4(&v4(L2V4), |ip| ip.time_to_live = 7),
-            Forward(
-                L2V4,
-                Transmit,
-                to_backend(&with_ipv4(&v4(L2V4), |ip| ip.time_to_live = 7)),
-                v4_length,
-            ),
+            Forward(L2V4, Transmit, to_backend(&with_ipv4(&v4(L2V4), |ip| ip.time_to_live = 7)), v4_length),
         ),
     ]
 }
@@ -172,11 +161,7 @@ fn passed() -> Vec<Row> {
     vec![
         row("another port", tcp_v4(1, 0), Pass(NoService)),
         row("another protocol of the same port", udp_v4(Case::L2V4.port(), 0), Pass(NoService)),
-        row(
-            "another address",
-            with_ipv4(&service(), |ip| ip.destination = [192, 0, 2, 77]),
-            Pass(NoService),
-        ),
+        row("another address", with_ipv4(&service(), |ip| ip.destination = [192, 0, 2, 77]), Pass(NoService)),
         row("the same port of a VIP of the other IP version", tcp_v6(Case::L2V4.port(), 0), Pass(NoService)),
         row(
             "a reply from a backend",
