@@ -1,1 +1,63 @@
-//! x
+//! The backend's side: VIPs on the loopback interface, and the program that unpacks what load balancers send.
+//!
+//! Every step is a value that undoes itself when it is dropped, so whatever ends the agent in an orderly way, an
+//! error during start-up included, leaves the host as it was.
+
+mod arguments;
+mod arp;
+mod reverse_path;
+mod stop;
+mod sysctl;
+mod unpacking;
+mod vips;
+
+use anyhow::Result;
+use sd_notify::NotifyState;
+use tracing::{info, warn};
+
+use crate::{attach, privileges};
+pub use arguments::Arguments;
+use arp::Silence;
+use stop::Stop;
+use unpacking::Unpacking;
+use vips::Vips;
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+///
+/// One line that says what stood in the way of starting. Nothing is left behind then.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    // First of all, so that a signal during start-up doesn't leave it half done.
+    let mut stop = Stop::listen()?;
+    privileges::check()?;
+    let interfaces = arguments.interfaces();
+    for interface in &interfaces {
+        attach::check(interface)?;
+    }
+
+    // Silent before there is something to be silent about, and all in place before packets are unpacked. They are
+    // undone in the opposite order.
+    let _silence = Silence::impose(&arguments.vips)?;
+    let _vips = Vips::add(&arguments.vips)?;
+    let unpacking = match arguments.balancers.as_slice() {
+        [] => None,
+        balancers => Some(Unpacking::start(balancers, &arguments.vips, &interfaces, arguments.mode)?),
+    };
+
+    info!("ready");
+    notify(NotifyState::Ready);
+    let signal = stop.signalled().await;
+    info!("{signal}: stopping");
+    notify(NotifyState::Stopping);
+    if let Some(unpacking) = unpacking {
+        info!("packets: {}", unpacking.outcomes()?);
+    }
+    Ok(())
+}
+
+fn notify(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!("tell the service manager: {error}");
+    }
+}

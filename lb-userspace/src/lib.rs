@@ -2,6 +2,18 @@
 
 pub mod address;
 pub mod agent;
+pub mod api;
 pub mod attach;
+pub mod client;
 pub mod config;
+pub mod daemon;
+pub mod frame;
+pub mod hash_key;
+pub mod image;
+pub mod maglev;
+pub mod maps;
+pub mod next_hop;
+pub mod planner;
+pub mod privileges;
 pub mod programs;
+pub mod tables;

@@ -1,0 +1,92 @@
+//! The command line.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use clap::Parser;
+
+use crate::attach::Mode;
+
+/// Makes this host a backend of load balancers.
+///
+/// Puts the VIPs on the loopback interface, keeps the host from answering ARP for them, and unpacks what the load
+/// balancers send here encapsulated. Without --balancer nothing is attached to any interface: that is all a backend
+/// with the forwarding l2 needs, since its packets arrive as clients sent them.
+///
+/// On SIGTERM, SIGINT or SIGHUP everything is put back as it was.
+#[derive(Debug, Parser)]
+#[command(name = "lb-agent", version)]
+pub struct Arguments {
+    /// A VIP that this host serves; may be repeated
+    #[arg(long = "vip", value_name = "ADDRESS", required = true, value_parser = unicast)]
+    pub vips: Vec<IpAddr>,
+
+    /// An address that a load balancer sends from; may be repeated. Encapsulated packets from anyone else are left
+    /// alone
+    #[arg(long = "balancer", value_name = "ADDRESS", requires = "interfaces", value_parser = unicast)]
+    pub balancers: Vec<IpAddr>,
+
+    /// An interface that encapsulated packets arrive on; may be repeated
+    #[arg(long = "interface", value_name = "NAME")]
+    interfaces: Vec<String>,
+
+    /// Where on the interfaces packets are unpacked
+    #[arg(long, default_value = "auto")]
+    pub mode: Mode,
+}
+
+impl Arguments {
+    /// The interfaces, each once.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        self.interfaces.iter().map(String::as_str).filter(|&name| seen.insert(name)).collect()
+    }
+}
+
+fn unicast(text: &str) -> Result<IpAddr, &'static str> {
+    let address = text.parse::<IpAddr>().map_err(|_| "not an IP address")?.to_canonical();
+    if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+        return Err("not an address that a client or load balancer could use");
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Arguments, clap::error::ErrorKind> {
+        Arguments::try_parse_from(words.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn unpacking_takes_an_interface() {
+        use clap::error::ErrorKind::{MissingRequiredArgument, ValueValidation};
+        assert!(parse("lb-agent --vip 192.0.2.1").is_ok());
+        assert!(parse("lb-agent --vip 192.0.2.1 --balancer 10.0.0.10 --interface eth0").is_ok());
+        let cases = [
+            ("lb-agent", MissingRequiredArgument),
+            ("lb-agent --vip 192.0.2.1 --balancer 10.0.0.10", MissingRequiredArgument),
+            ("lb-agent --vip 192.0.2.0/24", ValueValidation),
+            ("lb-agent --vip 127.0.0.1", ValueValidation),
+            ("lb-agent --vip ff02::1", ValueValidation),
+            ("lb-agent --vip 0.0.0.0", ValueValidation),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(parse(words).err(), Some(expected), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address() {
+        let arguments = parse("lb-agent --vip ::ffff:192.0.2.1").unwrap();
+        assert_eq!(arguments.vips, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn an_interface_named_twice_counts_once() {
+        let arguments = parse("lb-agent --vip 192.0.2.1 --interface b --interface a --interface b").unwrap();
+        assert_eq!(arguments.interfaces(), ["b", "a"]);
+    }
+}

@@ -1,0 +1,77 @@
+//! The program that takes the outer header off, on the interfaces.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, ensure};
+use aya::maps::{HashMap, PerCpuArray};
+use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader};
+use lb_common::datapath::decapsulate::Outcome;
+use tracing::info;
+
+use super::reverse_path;
+use crate::address;
+use crate::attach::{self, Attachment, Mode};
+use crate::programs;
+
+/// Addresses that each of the program's two sets holds.
+const CAPACITY: usize = 1024;
+
+/// The loaded program with its maps, attached. Dropping it detaches and unloads it.
+#[derive(Debug)]
+pub struct Unpacking {
+    ebpf: Ebpf,
+    _attachments: Vec<Attachment>,
+}
+
+impl Unpacking {
+    /// Loads the program, tells it the addresses, and attaches it to each interface.
+    pub fn start(
+        balancers: &[IpAddr],
+        vips: &[IpAddr],
+        interfaces: &[&str],
+        mode: Mode,
+    ) -> Result<Unpacking> {
+        let mut ebpf = EbpfLoader::new().load(programs::AGENT).context("load the BPF maps")?;
+        fill(&mut ebpf, "BALANCERS", balancers)?;
+        fill(&mut ebpf, "VIPS", vips)?;
+
+        let program = ebpf.program_mut("xdp_agent").context("the BPF object has no program xdp_agent")?;
+        let program: &mut Xdp = program.try_into()?;
+        program.load().context("load the XDP program")?;
+        let mut attachments = Vec::new();
+        for interface in interfaces {
+            let attachment = attach::attach(program, interface, mode)?;
+            let mode = attachment.mode.name();
+            match &attachment.note {
+                None => info!("{interface}: attached, mode {mode}"),
+                Some(note) => info!("{interface}: attached, mode {mode}: {note}"),
+            }
+            reverse_path::warn_if_strict(interface)?;
+            attachments.push(attachment);
+        }
+        Ok(Unpacking { ebpf, _attachments: attachments })
+    }
+
+    /// Packets by outcome, as `decapsulated=5 refused=0 …`.
+    pub fn outcomes(&self) -> Result<String> {
+        let map = self.ebpf.map("OUTCOMES").context("the BPF object has no map OUTCOMES")?;
+        let counters = PerCpuArray::<_, u64>::try_from(map)?;
+        let count = |outcome: Outcome| -> Result<String> {
+            let packets: u64 = counters.get(&(outcome as u32), 0)?.iter().sum();
+            Ok(format!("{}={packets}", outcome.name()))
+        };
+        Ok(Outcome::ALL.map(count).into_iter().collect::<Result<Vec<_>>>()?.join(" "))
+    }
+}
+
+fn fill(ebpf: &mut Ebpf, name: &'static str, addresses: &[IpAddr]) -> Result<()> {
+    ensure!(addresses.len() <= CAPACITY, "{} addresses are too many: {CAPACITY} at most", addresses.len());
+    let map = ebpf.map_mut(name).with_context(|| format!("the BPF object has no map {name}"))?;
+    let mut set = HashMap::<_, [u8; 16], u8>::try_from(map)?;
+    for &ip in addresses {
+        // The octets of an address are its memory on the little-endian machines that the program is built for.
+        set.insert(address::of_ip(ip).octets(), 1, 0).with_context(|| format!("put {ip} into {name}"))?;
+    }
+    Ok(())
+}
