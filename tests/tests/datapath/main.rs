@@ -4,4 +4,5 @@ mod engine;
 mod frames;
 mod random;
 mod services;
+mod tunnels;
 mod vectors;

@@ -10,7 +10,7 @@ use crate::frames::{tcp_v4, tcp_v4_from, tcp_v6, udp_v4};
 use crate::services::{Case, image};
 
 /// A well-formed packet, mostly for one of the services, of any flow.
-fn packet(random: &mut Rng) -> Vec<u8> {
+pub fn packet(random: &mut Rng) -> Vec<u8> {
     let case = *random.choice(&Case::ALL).unwrap();
     let port = if random.u8(..) < 16 { random.u16(..) } else { case.port() };
     let payload = if random.u8(..) < 32 { random.usize(..1460) } else { random.usize(..64) };
@@ -27,7 +27,7 @@ fn packet(random: &mut Rng) -> Vec<u8> {
 }
 
 /// Damages it: octets changed, mostly in the headers, cut off, or added.
-fn mutate(random: &mut Rng, mut frame: Vec<u8>) -> Vec<u8> {
+pub fn mutate(random: &mut Rng, mut frame: Vec<u8>) -> Vec<u8> {
     for _ in 0..random.usize(..4) {
         let place = random.usize(..frame.len().min(80));
         frame[place] = match random.u8(..3) {
