@@ -26,16 +26,26 @@ pub fn is_root() -> bool {
 /// # Errors
 /// Neither root nor sudo: says what to type.
 pub fn as_root(program: &Path) -> Result<Command> {
+    let words = prefix_for_root()?;
+    let mut words = words.into_iter().chain([program.as_os_str().to_string_lossy().into_owned()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    Ok(command)
+}
+
+/// What to put before a command so that it runs as root: nothing, or sudo.
+///
+/// # Errors
+/// Neither root nor sudo: says what to do.
+pub fn prefix_for_root() -> Result<Vec<String>> {
     if is_root() {
-        return Ok(Command::new(program));
+        return Ok(Vec::new());
     }
     if find("sudo").is_none() {
-        bail!("this needs root; as root, run: {}", program.display());
+        bail!("network namespaces and BPF need root, and there is no sudo; run the same command as root");
     }
-    println!("root is needed for network namespaces and BPF: sudo {}", program.display());
-    let mut sudo = Command::new("sudo");
-    sudo.arg(program);
-    Ok(sudo)
+    println!("network namespaces and BPF need root: using sudo");
+    Ok(["sudo", "--preserve-env"].map(String::from).into())
 }
 
 /// Whether a command exists and ends well; its output is dropped.
