@@ -14,8 +14,8 @@ const TARGET: &str = "bpfel-unknown-none";
 const PROGRAMS: [&str; 3] = ["balancer", "agent", "pass"];
 
 fn main() -> ExitCode {
-    let workspace =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("lb-userspace lies in the workspace");
+    let crate_directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let workspace = crate_directory.parent().expect("lb-userspace lies in the workspace");
     for source in ["lb-ebpf", "lb-common/src", "Cargo.lock", "Cargo.toml", "xtask/src/toolchain.rs"] {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }

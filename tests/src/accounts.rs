@@ -1,0 +1,222 @@
+//! Whether every request was answered and every packet is accounted for.
+
+use crate::curl::Reply;
+use crate::host::Host;
+use crate::service::Service;
+use crate::snapshot::{Reasons, Snapshot};
+
+/// What became of the requests to a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The service.
+    pub service: Service,
+    /// Requests sent.
+    pub requests: u64,
+    /// Of these, answered by each backend.
+    pub by_backend: [u64; Host::BACKENDS.len()],
+    /// Octets of all bodies.
+    pub octets: u64,
+}
+
+impl Tally {
+    /// Counts the replies to requests to a service.
+    #[must_use]
+    pub fn of(service: Service, replies: &[Reply]) -> Tally {
+        let good = |reply: &&Reply| reply.status == 200;
+        let answers = |host: Host| {
+            replies.iter().filter(good).filter(|reply| reply.first_line == host.name()).count() as u64
+        };
+        Tally {
+            service,
+            requests: replies.len() as u64,
+            by_backend: Host::BACKENDS.map(answers),
+            octets: replies.iter().filter(good).map(|reply| reply.octets).sum(),
+        }
+    }
+
+    /// Requests answered by a backend.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.by_backend.iter().sum()
+    }
+}
+
+/// All that is not as it should be after these requests, while these counters moved; each in a line.
+#[must_use]
+pub fn complaints(tallies: &[Tally], counted: &Snapshot) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut check = |holds: bool, complaint: String| {
+        if !holds {
+            complaints.push(complaint);
+        }
+    };
+
+    for tally in tallies {
+        let name = tally.service.name;
+        let (answered, requests) = (tally.answered(), tally.requests);
+        check(answered == requests, format!("{name}: {answered} of {requests} requests were answered"));
+        for (host, &answers) in Host::BACKENDS.iter().zip(&tally.by_backend) {
+            check(answers > 0, format!("{name}: {} answered no request", host.name()));
+        }
+    }
+
+    for service in &counted.services {
+        let own = counted.backends.iter().filter(|backend| backend.service == service.name);
+        let to_backends: u64 = own.map(|backend| backend.packets).sum();
+        let (name, packets) = (&service.name, service.packets);
+        check(
+            packets == to_backends,
+            format!("{name}: {packets} packets, but {to_backends} of its backends together"),
+        );
+        check(total(&service.dropped) == 0, format!("{name}: dropped {}", list(&service.dropped)));
+    }
+
+    let node = &counted.node;
+    let of_services: u64 = counted.services.iter().map(|service| service.packets).sum();
+    let (received, transmitted) = (node.received, node.transmitted);
+    let (passed, dropped) = (total(&node.passed), total(&node.dropped));
+    check(dropped == 0, format!("dropped: {}", list(&node.dropped)));
+    check(
+        received == transmitted + passed + dropped,
+        format!("received {received}, but transmitted {transmitted} + passed {passed} + dropped {dropped}"),
+    );
+    check(
+        transmitted == of_services,
+        format!("transmitted {transmitted} packets, but {of_services} of all services together"),
+    );
+
+    let kernel = counted.kernel;
+    check(received == kernel.received, format!("received {received}; the kernel says {}", kernel.received));
+    check(
+        transmitted == kernel.transmitted,
+        format!("transmitted {transmitted}; the kernel says {}", kernel.transmitted),
+    );
+    check(dropped == kernel.dropped, format!("dropped {dropped}; the kernel says {}", kernel.dropped));
+
+    let replies = octets(tallies);
+    check(
+        kernel.octets < replies,
+        format!(
+            "the load balancer received {} octets, all replies have {replies}: do they pass it?",
+            kernel.octets
+        ),
+    );
+    complaints
+}
+
+/// Octets of the bodies of all replies.
+#[must_use]
+pub fn octets(tallies: &[Tally]) -> u64 {
+    tallies.iter().map(|tally| tally.octets).sum()
+}
+
+/// Packets of all reasons together.
+#[must_use]
+pub fn total(reasons: &Reasons) -> u64 {
+    reasons.values().sum()
+}
+
+fn list(reasons: &Reasons) -> String {
+    let moved = reasons.iter().filter(|(_, count)| **count > 0);
+    moved.map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::SERVICES;
+    use crate::snapshot::{BackendCounters, Kernel, Node, ServiceCounters};
+
+    fn reply(status: u16, octets: u64, backend: &str) -> Reply {
+        Reply { status, octets, local_port: 40001, first_line: backend.into() }
+    }
+
+    /// A reply of each backend, and counters to match.
+    fn good() -> (Vec<Reply>, Snapshot) {
+        let replies = Host::BACKENDS.map(|host| reply(200, 1000, host.name())).to_vec();
+        let service = String::from("l2-v4");
+        let node =
+            Node { received: 20, transmitted: 15, passed: [("not_ip".into(), 5)].into(), ..Node::default() };
+        let counted = Snapshot {
+            node,
+            services: vec![ServiceCounters { name: service.clone(), packets: 15, ..Default::default() }],
+            backends: vec![BackendCounters { service, packets: 15, ..Default::default() }],
+            kernel: Kernel { received: 20, octets: 1500, transmitted: 15, dropped: 0 },
+        };
+        (replies, counted)
+    }
+
+    fn complaints_of(replies: &[Reply], counted: &Snapshot) -> Vec<String> {
+        complaints(&[Tally::of(SERVICES[0], replies)], counted)
+    }
+
+    #[test]
+    fn nothing_to_complain_of() {
+        let (replies, counted) = good();
+        assert_eq!(complaints_of(&replies, &counted), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_loss_has_its_line() {
+        type Row = (&'static str, fn(&mut Vec<Reply>, &mut Snapshot), &'static [&'static str]);
+        let rows: [Row; 8] = [
+            (
+                "no answer",
+                |replies, _| replies.push(reply(0, 0, "")),
+                &["l2-v4: 3 of 4 requests were answered"],
+            ),
+            (
+                "an error page",
+                |replies, _| replies.push(reply(404, 10, "<html>")),
+                &["l2-v4: 3 of 4 requests were answered"],
+            ),
+            (
+                "an idle backend",
+                |replies, _| replies[0].first_line = "b2".into(),
+                &["l2-v4: b1 answered no request"],
+            ),
+            (
+                "a backend counted wrongly",
+                |_, counted| counted.backends[0].packets = 14,
+                &["l2-v4: 15 packets, but 14 of its backends together"],
+            ),
+            (
+                "a drop",
+                |_, counted| {
+                    counted.node.received += 2;
+                    counted.node.dropped.insert("no_backend".into(), 2);
+                    counted.services[0].dropped.insert("no_backend".into(), 2);
+                    counted.kernel.received += 2;
+                    counted.kernel.dropped += 2;
+                },
+                &["l2-v4: dropped 2 no_backend", "dropped: 2 no_backend"],
+            ),
+            (
+                "a packet without a verdict",
+                |_, counted| {
+                    counted.node.received += 1;
+                    counted.kernel.received += 1;
+                },
+                &["received 21, but transmitted 15 + passed 5 + dropped 0"],
+            ),
+            (
+                "a frame lost on its way out",
+                |_, counted| {
+                    counted.kernel.transmitted -= 1;
+                    counted.kernel.dropped += 1;
+                },
+                &["transmitted 15; the kernel says 14", "dropped 0; the kernel says 1"],
+            ),
+            (
+                "replies through the load balancer",
+                |_, counted| counted.kernel.octets = 4000,
+                &["the load balancer received 4000 octets, all replies have 3000: do they pass it?"],
+            ),
+        ];
+        for (what, change, expected) in rows {
+            let (mut replies, mut counted) = good();
+            change(&mut replies, &mut counted);
+            assert_eq!(complaints_of(&replies, &counted), expected, "{what}");
+        }
+    }
+}

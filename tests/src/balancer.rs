@@ -1,0 +1,176 @@
+//! The load balancer: `lbd`, its configuration, and what `lbctl` says of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
+
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::process::Process;
+use crate::service::{Forwarding, Service};
+use crate::snapshot::BackendCounters;
+use crate::{programs, run, wait};
+
+/// `lbd` at work.
+#[derive(Debug)]
+pub struct Balancer<'lab> {
+    daemon: Process,
+    lab: &'lab Lab,
+}
+
+impl<'lab> Balancer<'lab> {
+    /// Starts `lbd` with these services, each with all three backends, and waits until it answers.
+    ///
+    /// # Errors
+    /// A program is missing, or `lbd` doesn't get ready: with what it said.
+    pub fn start(lab: &'lab Lab, services: &[Service]) -> Result<Balancer<'lab>> {
+        Balancer::start_with(lab, &configure(lab.directory(), services))
+    }
+
+    /// Starts `lbd` with a configuration that says what [`configure`]'s says of socket and directory, and waits until
+    /// it answers.
+    ///
+    /// # Errors
+    /// A program is missing, or `lbd` doesn't get ready: with what it said.
+    pub fn start_with(lab: &'lab Lab, configuration: &str) -> Result<Balancer<'lab>> {
+        let file = lab.directory().join("lb.yaml");
+        fs::write(&file, configuration)?;
+        let log = lab.directory().join("lbd.log");
+        let mut daemon = Process::start("lbd", &mut command(lab, &file)?, log)?;
+        daemon.wait_until_ready(|_| Ok(run::run(&mut lbctl(lab, &["status"])?).is_ok()))?;
+        Ok(Balancer { daemon, lab })
+    }
+
+    /// Waits until every backend can be sent packets: `lbd` asks its neighbours for their MAC addresses.
+    ///
+    /// # Errors
+    /// One can't in time: with the list.
+    pub fn wait_until_active(&self) -> Result<()> {
+        let all_active = || {
+            let backends: Vec<BackendCounters> =
+                serde_json::from_str(&self.lbctl(&["-o", "json", "backend", "list"])?)?;
+            Ok(backends.iter().all(|backend| backend.state == "active").then_some(()))
+        };
+        wait::until("every backend active", all_active)
+            .with_context(|| self.lbctl(&["backend", "list"]).unwrap_or_else(|error| error.to_string()))
+    }
+
+    /// What `lbctl` prints.
+    ///
+    /// # Errors
+    /// It is missing, or ends with an error.
+    pub fn lbctl(&self, arguments: &[&str]) -> Result<String> {
+        run::run(&mut lbctl(self.lab, arguments)?)
+    }
+
+    /// What `lbd` has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// Ends `lbd` with SIGTERM.
+    ///
+    /// # Errors
+    /// It isn't our child any more.
+    pub fn stop(mut self) -> Result<ExitStatus> {
+        self.daemon.stop()
+    }
+
+    /// The lab it runs in.
+    #[must_use]
+    pub fn lab(&self) -> &'lab Lab {
+        self.lab
+    }
+}
+
+/// `lbd` with a configuration of any kind, for those who want to see it refuse.
+///
+/// # Errors
+/// It was not built.
+pub fn command(lab: &Lab, configuration: &Path) -> Result<Command> {
+    let mut command = lab.host(Host::Balancer).command(programs::ours("lbd")?);
+    command.arg("--config").arg(configuration);
+    Ok(command)
+}
+
+fn lbctl(lab: &Lab, arguments: &[&str]) -> Result<Command> {
+    let mut command = lab.host(Host::Balancer).command(programs::ours("lbctl")?);
+    command.arg("--socket").arg(socket(lab.directory())).args(arguments);
+    Ok(command)
+}
+
+/// Where `lbd` listens for `lbctl`.
+#[must_use]
+pub fn socket(directory: &Path) -> PathBuf {
+    directory.join("lbd.sock")
+}
+
+/// The configuration of `lbd`, whose files are in `directory`.
+#[must_use]
+pub fn configure(directory: &Path, services: &[Service]) -> String {
+    let (socket, directory) = (socket(directory), directory.display());
+    let mut lines = vec![format!(
+        "version: 1
+interfaces:
+  - name: eth0
+    mode: driver
+socket: {}
+state_directory: {directory}/state
+services:",
+        socket.display()
+    )];
+    for service in services {
+        let Service { name, vip, .. } = service;
+        let forwarding = match service.forwarding {
+            Forwarding::L2 => "l2",
+            Forwarding::Ipip => "ipip",
+        };
+        lines.push(format!(
+            "  - name: {name}
+    vip: \"{vip}\"
+    port: 80
+    protocol: tcp
+    forwarding: {forwarding}
+    backends:"
+        ));
+        for backend in Host::BACKENDS {
+            let (name, address) = (backend.name(), service.backend_address(backend));
+            lines.push(format!("      - name: {name}\n        address: \"{address}\""));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::SERVICES;
+
+    #[test]
+    fn the_configuration_lists_services_and_their_backends() {
+        let expected = "version: 1
+interfaces:
+  - name: eth0
+    mode: driver
+socket: /tmp/x/lbd.sock
+state_directory: /tmp/x/state
+services:
+  - name: v6-in-v4
+    vip: \"2001:db8:f::3\"
+    port: 80
+    protocol: tcp
+    forwarding: ipip
+    backends:
+      - name: b1
+        address: \"198.51.100.11\"
+      - name: b2
+        address: \"198.51.100.12\"
+      - name: b3
+        address: \"198.51.100.13\"
+";
+        assert_eq!(configure(Path::new("/tmp/x"), &SERVICES[4..5]), expected);
+    }
+}

@@ -1,0 +1,94 @@
+//! The network, with nothing running in it yet.
+
+use std::fs;
+use std::path::Path;
+use std::process::{self, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Result, ensure};
+
+use crate::directory::Directory;
+use crate::host::Host;
+use crate::namespace::Namespace;
+use crate::run::run;
+use crate::xdp::Attached;
+use crate::{interrupt, leftovers, topology, xdp};
+
+/// Namespaces, links, addresses and routes, and a directory for files.
+///
+/// A [`Backend`](crate::Backend) or [`Balancer`](crate::Balancer) borrows it, and so is stopped before the network
+/// goes. It stays on the thread that made it: programs end when the thread does that started them.
+#[derive(Debug)]
+pub struct Lab {
+    // Dropped in this order.
+    _pass: Attached,
+    hosts: Vec<Namespace>,
+    directory: Directory,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// Names carry the number of this process, so it has one lab at a time; the tests of one file take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+impl Lab {
+    /// Waits for the lab before to be gone, removes what killed labs left on the machine, and makes the network.
+    ///
+    /// # Errors
+    /// This process isn't root's, or the machine refuses something; Ctrl-C.
+    pub fn new() -> Result<Lab> {
+        ensure!(
+            nix::unistd::geteuid().is_root(),
+            "network namespaces and BPF need root: run this with sudo (`sudo -E env PATH=\"$PATH\" cargo xtask test`)"
+        );
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        interrupt::watch()?;
+        interrupt::check()?;
+        leftovers::remove()?;
+
+        let directory = Directory::create(leftovers::directory_path(process::id()))?;
+        let mut hosts = Vec::new();
+        for host in Host::ALL {
+            let namespace = Namespace::create(name(host))?;
+            namespace.set(&topology::settings(host))?;
+            hosts.push(namespace);
+        }
+        let pass = connect(&hosts, directory.path())?;
+        Ok(Lab { _pass: pass, hosts, directory, _turn: turn })
+    }
+
+    /// The namespace of a host.
+    #[must_use]
+    pub fn host(&self, host: Host) -> &Namespace {
+        &self.hosts[host as usize]
+    }
+
+    /// Where this lab's files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+fn name(host: Host) -> String {
+    leftovers::namespace_name(process::id(), host)
+}
+
+fn connect(hosts: &[Namespace], directory: &Path) -> Result<Attached> {
+    let namespace = |host: Host| &hosts[host as usize];
+    let batch = |host: Host, what: &str, lines: String| {
+        let file = directory.join(format!("{}.{what}", host.name()));
+        fs::write(&file, lines)?;
+        run(Command::new("ip").args(["-n", namespace(host).name(), "-batch"]).arg(file))
+    };
+    batch(Host::Router, "links", topology::links(name))?;
+    for host in Host::ALL {
+        batch(host, "addresses", topology::addresses(host))?;
+    }
+    let router = namespace(Host::Router);
+    let port = Host::Balancer.name();
+    // Over a veth, packets go without their checksums, for a receiver that knows. XDP doesn't, and what it transmits
+    // would arrive with them missing. As a real NIC does, the last hop completes them, whoever is the sender.
+    run(router.command("ethtool").args(["-K", port, "tx", "off", "tso", "off", "gso", "off"]))?;
+    // A veth takes what XDP transmits into it only while it runs a program itself.
+    xdp::attach_pass(router, port)
+}
