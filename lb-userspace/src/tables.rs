@@ -84,8 +84,11 @@ fn titled<const N: usize>(titles: [&str; N]) -> Table {
     table
 }
 
-/// Numbers to the right, and no blanks at the ends of lines.
+/// Numbers to the right, and no blanks at either end of a line.
 fn aligned(mut table: Table, numbers: &[usize]) -> String {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
     for &number in numbers {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -1,5 +1,6 @@
 //! The load balancer's daemon.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,11 +25,16 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lbd: {error:#}");
+            // A configuration has a line for each error.
+            format!("{error:#}").lines().for_each(|line| eprintln!("lbd: {line}"));
             ExitCode::FAILURE
         }
     }

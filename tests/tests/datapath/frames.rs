@@ -1,11 +1,11 @@
 //! Frames, built and taken apart by a library that knows nothing of the code under test.
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpDscp, IpEcn, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header,
-    PacketBuilder, TcpHeader, UdpHeader,
+    EtherType, Ethernet2Header, IpDscp, IpEcn, IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, NetSlice,
+    PacketBuilder, SlicedPacket, TcpHeader,
 };
 
-use crate::services::{BACKEND_MAC, CLIENT_MAC, NODE_MAC, NODE_V4, NODE_V6, VIP_V4, VIP_V6, v4, v6};
+use crate::services::{BACKEND_MAC, CLIENT_MAC, NODE_MAC, NODE_V4, NODE_V6, VIP_V4, VIP_V6, ip, v4, v6};
 
 pub const CLIENT_V4: &str = "203.0.113.2";
 pub const CLIENT_V6: &str = "2001:db8:c::2";
@@ -104,6 +104,33 @@ pub fn in_ipv6(
     [&link(EtherType::IPV6), &outer.to_bytes()[..], packet].concat()
 }
 
+/// The frame inside a packet from the node to a backend, with what an outer header takes over from the inner one.
+pub fn encapsulated(frame: &[u8], backend: &str, flow_label: u32) -> Vec<u8> {
+    let (inner, traffic_class) = match parsed(frame).net.unwrap() {
+        NetSlice::Ipv4(ip) => (IpNumber::IPV4, ip.header().dcp().value() << 2 | ip.header().ecn().value()),
+        NetSlice::Ipv6(ip) => (IpNumber::IPV6, ip.header().traffic_class()),
+        NetSlice::Arp(_) => panic!("ARP is not encapsulated"),
+    };
+    if ip(backend).is_ipv4() {
+        in_ipv4(frame, backend, inner, traffic_class)
+    } else {
+        in_ipv6(frame, backend, inner, traffic_class, flow_label)
+    }
+}
+
+/// Octets of the IP packet in a frame, by its own header.
+pub fn ip_length(frame: &[u8]) -> u64 {
+    match parsed(frame).net.unwrap() {
+        NetSlice::Ipv4(ip) => u64::from(ip.header().total_len()),
+        NetSlice::Ipv6(ip) => u64::from(ip.header().payload_length()) + Ipv6Header::LEN as u64,
+        NetSlice::Arp(_) => panic!("ARP is not IP"),
+    }
+}
+
+pub fn parsed(frame: &[u8]) -> SlicedPacket<'_> {
+    SlicedPacket::from_ethernet(frame).unwrap()
+}
+
 fn link(ether_type: EtherType) -> Vec<u8> {
     Ethernet2Header { source: NODE_MAC, destination: BACKEND_MAC, ether_type }.to_bytes().to_vec()
 }
@@ -112,5 +139,3 @@ fn link(ether_type: EtherType) -> Vec<u8> {
 pub const TCP_V4_HEADERS: usize = Ipv4Header::MIN_LEN + TcpHeader::MIN_LEN;
 /// Octets of the headers of a TCP segment in IPv6, without Ethernet.
 pub const TCP_V6_HEADERS: usize = Ipv6Header::LEN + TcpHeader::MIN_LEN;
-/// Octets of the headers of a UDP datagram in IPv4, without Ethernet.
-pub const UDP_V4_HEADERS: usize = Ipv4Header::MIN_LEN + UdpHeader::LEN;

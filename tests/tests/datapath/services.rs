@@ -7,12 +7,13 @@ use lb_common::backend::Link;
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
+use lb_userspace::attach::Mode;
 use lb_userspace::config::{Backend, Config, Forwarding, Interface, Service};
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
 use lb_userspace::planner::desired;
 
-/// The interface that packets come in by: BPF_PROG_TEST_RUN says it is the loopback device.
+/// The interface that packets come in by: `BPF_PROG_TEST_RUN` says it is the loopback device.
 pub const INGRESS: u32 = 1;
 /// Another interface.
 pub const OTHER: u32 = 100;
@@ -83,6 +84,22 @@ impl Case {
         BackendIndex(1 + before.iter().map(|case| case.service().backends.len() as u16).sum::<u16>())
     }
 
+    /// The only backend's address, if packets are sent to it in a tunnel.
+    pub fn tunnel(self) -> Option<&'static str> {
+        match self {
+            Case::V4InV4 | Case::V6InV4 => Some(BACKEND_V4),
+            Case::V4InV6 | Case::V6InV6 => Some(BACKEND_V6),
+            Case::FarV4InV4 => Some(FAR_V4),
+            Case::FarV6InV6 => Some(FAR_V6),
+            _ => None,
+        }
+    }
+
+    /// Whether its backend is behind the other interface.
+    pub fn is_far(self) -> bool {
+        matches!(self, Case::FarL2 | Case::FarV4InV4 | Case::FarV6InV6)
+    }
+
     fn service(self) -> Service {
         let (vip, forwarding, backends): (_, _, &[&str]) = match self {
             Case::L2V4 | Case::Udp => (VIP_V4, Forwarding::L2, &[BACKEND_V4]),
@@ -132,7 +149,7 @@ pub fn v6(text: &str) -> [u8; 16] {
 /// The maps for all of them.
 pub fn image() -> Image {
     let config = Config {
-        interfaces: vec![Interface { name: "lo".into(), mode: Default::default() }],
+        interfaces: vec![Interface { name: "lo".into(), mode: Mode::default() }],
         socket: PathBuf::new(),
         state_directory: PathBuf::new(),
         hash_key: Some(HashKey::new(HASH_KEY)),
