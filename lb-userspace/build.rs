@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use toolchain::{Compiler, find_linker};
+use toolchain::Toolchain;
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROGRAMS: [&str; 3] = ["balancer", "agent", "pass"];
@@ -33,7 +33,13 @@ fn main() -> ExitCode {
 /// Puts the objects where the sources include them: those in `$LB_BPF_OBJECTS`, or freshly built ones.
 fn embed(workspace: &Path) -> Result<(), String> {
     let objects = match env::var_os("LB_BPF_OBJECTS") {
-        Some(ready) => PathBuf::from(ready),
+        Some(ready) => {
+            let ready = PathBuf::from(ready);
+            for program in PROGRAMS {
+                println!("cargo::rerun-if-changed={}", ready.join(program).display());
+            }
+            ready
+        }
         None => build(workspace)?,
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -46,8 +52,9 @@ fn embed(workspace: &Path) -> Result<(), String> {
 
 /// Builds lb-ebpf and returns the directory of the objects. The compiler's messages go to standard error.
 fn build(workspace: &Path) -> Result<PathBuf, String> {
-    let compiler = Compiler::find().map_err(|missing| missing.to_string())?;
-    let linker = find_linker(workspace).map_err(|missing| missing.to_string())?;
+    let toolchain = Toolchain::find(workspace);
+    let Toolchain { compiler, linker } =
+        toolchain.map_err(|missing| format!("{missing}; run: cargo xtask setup"))?;
     let target_directory = workspace.join("target/ebpf");
     let flags = [
         format!("-Clinker={}", linker.display()),

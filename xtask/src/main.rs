@@ -1,5 +1,6 @@
 //! The developer's menu: `cargo xtask` lists it.
 
+mod apt;
 mod programs;
 mod setup;
 mod toolchain;
@@ -62,6 +63,7 @@ fn demo(keep: bool) -> Result<()> {
 
 fn test() -> Result<()> {
     setup::run(&workspace())?;
+    setup::formatter_and_lints()?;
     for step in [
         &["fmt", "--all", "--check"][..],
         &["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"],
