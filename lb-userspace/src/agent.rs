@@ -1,15 +1,18 @@
 //! The backend's side: VIPs on the loopback interface, and the program that unpacks what load balancers send.
 //!
 //! Every step is a value that undoes itself when it is dropped, so whatever ends the agent in an orderly way, an
-//! error during start-up included, leaves the host as it was.
+//! error during start-up included, leaves the host as it was. What a killed agent left is on record, and the next one's
+//! to undo.
 
 mod arguments;
 mod arp;
+mod record;
 mod reverse_path;
 mod stop;
 mod sysctl;
 mod unpacking;
 mod vips;
+mod watch;
 
 use anyhow::Result;
 use sd_notify::NotifyState;
@@ -18,6 +21,7 @@ use tracing::{info, warn};
 use crate::{attach, privileges};
 pub use arguments::Arguments;
 use arp::Silence;
+use record::Record;
 use stop::Stop;
 use unpacking::Unpacking;
 use vips::Vips;
@@ -38,8 +42,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 
     // Silent before there is something to be silent about, and all in place before packets are unpacked. They are
     // undone in the opposite order.
-    let _silence = Silence::impose(&arguments.vips)?;
-    let _vips = Vips::add(&arguments.vips)?;
+    let record = Record::open(&arguments.state_directory)?;
+    let _silence = Silence::impose(&arguments.vips, &record)?;
+    let _vips = Vips::add(&arguments.vips, &record)?;
     let unpacking = match arguments.balancers.as_slice() {
         [] => None,
         balancers => Some(Unpacking::start(balancers, &arguments.vips, &interfaces, arguments.mode)?),
@@ -47,7 +52,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 
     info!("ready");
     notify(NotifyState::Ready);
-    let signal = stop.signalled().await;
+    let signal = tokio::select! {
+        signal = stop.signalled() => signal,
+        ended = watch::watch(unpacking.as_ref()) => {
+            // It still unpacks.
+            ended.unwrap_or_else(|error| warn!("{error:#}"));
+            stop.signalled().await
+        }
+    };
     info!("{signal}: stopping");
     notify(NotifyState::Stopping);
     if let Some(unpacking) = unpacking {

@@ -1,7 +1,5 @@
 //! Attaching an XDP program to an interface.
 
-pub(crate) mod interface;
-pub(crate) mod netlink;
 mod occupant;
 mod refusal;
 
@@ -12,7 +10,8 @@ use aya::programs::links::FdLink;
 use aya::programs::{Xdp, XdpMode};
 use tracing::warn;
 
-use interface::{Interface, Place};
+use crate::interface::{Interface, Place};
+use crate::netlink;
 use occupant::Occupant;
 use refusal::Refusal;
 

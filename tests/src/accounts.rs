@@ -1,6 +1,8 @@
 //! Whether every request was answered and every packet is accounted for.
 
-use crate::curl::Reply;
+use lb_common::verdict::PassReason;
+
+use crate::curl::{Reply, Request};
 use crate::host::Host;
 use crate::service::Service;
 use crate::snapshot::{Reasons, Snapshot};
@@ -10,7 +12,7 @@ use crate::snapshot::{Reasons, Snapshot};
 pub struct Tally {
     /// The service.
     pub service: Service,
-    /// Requests sent.
+    /// Requests that were to be sent.
     pub requests: u64,
     /// Of these, answered by each backend.
     pub by_backend: [u64; Host::BACKENDS.len()],
@@ -21,14 +23,14 @@ pub struct Tally {
 impl Tally {
     /// Counts the replies to requests to a service.
     #[must_use]
-    pub fn of(service: Service, replies: &[Reply]) -> Tally {
-        let good = |reply: &&Reply| reply.status == 200;
+    pub fn of(service: Service, requests: &[Request], replies: &[Reply]) -> Tally {
+        let good = |reply: &&Reply| reply.status == 200 && reply.exit_code == 0;
         let answers = |host: Host| {
             replies.iter().filter(good).filter(|reply| reply.first_line == host.name()).count() as u64
         };
         Tally {
             service,
-            requests: replies.len() as u64,
+            requests: requests.len() as u64,
             by_backend: Host::BACKENDS.map(answers),
             octets: replies.iter().filter(good).map(|reply| reply.octets).sum(),
         }
@@ -85,6 +87,11 @@ pub fn complaints(tallies: &[Tally], counted: &Snapshot) -> Vec<String> {
         format!("transmitted {transmitted} packets, but {of_services} of all services together"),
     );
 
+    // Sent to the load balancer, replies would be packets of no service: they are for the client, not for a VIP.
+    let no_service = PassReason::NoService.name();
+    let replies = node.passed.get(no_service).copied().unwrap_or_default();
+    check(replies == 0, format!("passed {replies} {no_service}: do replies come through the load balancer?"));
+
     let kernel = counted.kernel;
     check(received == kernel.received, format!("received {received}; the kernel says {}", kernel.received));
     check(
@@ -125,29 +132,38 @@ fn list(reasons: &Reasons) -> String {
 mod tests {
     use super::*;
     use crate::service::SERVICES;
-    use crate::snapshot::{BackendCounters, Kernel, Node, ServiceCounters};
+    use crate::snapshot::{Kernel, sample};
+    use lb_userspace::api::{Backend, Service as Counted, Status};
 
     fn reply(status: u16, octets: u64, backend: &str) -> Reply {
-        Reply { status, octets, local_port: 40001, first_line: backend.into() }
+        Reply { status, octets, local_port: 40001, exit_code: 0, first_line: backend.into() }
     }
 
     /// A reply of each backend, and counters to match.
     fn good() -> (Vec<Reply>, Snapshot) {
         let replies = Host::BACKENDS.map(|host| reply(200, 1000, host.name())).to_vec();
-        let service = String::from("l2-v4");
-        let node =
-            Node { received: 20, transmitted: 15, passed: [("not_ip".into(), 5)].into(), ..Node::default() };
+        let node = Status {
+            received: 20,
+            transmitted: 15,
+            passed: [("not_ip".into(), 5), ("no_service".into(), 0)].into(),
+            ..sample::node()
+        };
         let counted = Snapshot {
             node,
-            services: vec![ServiceCounters { name: service.clone(), packets: 15, ..Default::default() }],
-            backends: vec![BackendCounters { service, packets: 15, ..Default::default() }],
+            services: vec![Counted { packets: 15, ..sample::service() }],
+            backends: vec![Backend { packets: 15, ..sample::backend() }],
             kernel: Kernel { received: 20, octets: 1500, transmitted: 15, dropped: 0 },
         };
         (replies, counted)
     }
 
     fn complaints_of(replies: &[Reply], counted: &Snapshot) -> Vec<String> {
-        complaints(&[Tally::of(SERVICES[0], replies)], counted)
+        complaints_after(replies.len(), replies, counted)
+    }
+
+    fn complaints_after(requests: usize, replies: &[Reply], counted: &Snapshot) -> Vec<String> {
+        let requests = vec![Request::to(&SERVICES[0], "/"); requests];
+        complaints(&[Tally::of(SERVICES[0], &requests, replies)], counted)
     }
 
     #[test]
@@ -157,9 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_was_never_sent_is_not_answered() {
+        let (replies, counted) = good();
+        assert_eq!(complaints_after(4, &replies, &counted), ["l2-v4: 3 of 4 requests were answered"]);
+    }
+
+    #[test]
     fn each_loss_has_its_line() {
         type Row = (&'static str, fn(&mut Vec<Reply>, &mut Snapshot), &'static [&'static str]);
-        let rows: [Row; 8] = [
+        let rows: [Row; 10] = [
             (
                 "no answer",
                 |replies, _| replies.push(reply(0, 0, "")),
@@ -168,6 +190,11 @@ mod tests {
             (
                 "an error page",
                 |replies, _| replies.push(reply(404, 10, "<html>")),
+                &["l2-v4: 3 of 4 requests were answered"],
+            ),
+            (
+                "a reply that broke off",
+                |replies, _| replies.push(Reply { exit_code: 56, ..reply(200, 10, "b1") }),
                 &["l2-v4: 3 of 4 requests were answered"],
             ),
             (
@@ -206,6 +233,15 @@ mod tests {
                     counted.kernel.dropped += 1;
                 },
                 &["transmitted 15; the kernel says 14", "dropped 0; the kernel says 1"],
+            ),
+            (
+                "a few small replies through the load balancer",
+                |_, counted| {
+                    counted.node.received += 3;
+                    counted.node.passed.insert("no_service".into(), 3);
+                    counted.kernel.received += 3;
+                },
+                &["passed 3 no_service: do replies come through the load balancer?"],
             ),
             (
                 "replies through the load balancer",

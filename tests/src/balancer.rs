@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
+use lb_userspace::api::{Backend, BackendState};
+use lb_userspace::config::Forwarding;
 
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::process::Process;
-use crate::service::{Forwarding, Service};
-use crate::snapshot::BackendCounters;
+use crate::service::Service;
 use crate::{programs, run, wait};
 
 /// `lbd` at work.
@@ -49,9 +50,9 @@ impl<'lab> Balancer<'lab> {
     /// One can't in time: with the list.
     pub fn wait_until_active(&self) -> Result<()> {
         let all_active = || {
-            let backends: Vec<BackendCounters> =
+            let backends: Vec<Backend> =
                 serde_json::from_str(&self.lbctl(&["-o", "json", "backend", "list"])?)?;
-            Ok(backends.iter().all(|backend| backend.state == "active").then_some(()))
+            Ok(backends.iter().all(|backend| backend.state == BackendState::Active).then_some(()))
         };
         wait::until("every backend active", all_active)
             .with_context(|| self.lbctl(&["backend", "list"]).unwrap_or_else(|error| error.to_string()))

@@ -29,6 +29,8 @@ pub struct Reply {
     pub octets: u64,
     /// The client's port.
     pub local_port: u16,
+    /// What curl would end with if this were all: 0 if the reply came to its end.
+    pub exit_code: u8,
     /// First line of the body, which is the backend's name.
     pub first_line: String,
 }
@@ -58,10 +60,10 @@ impl Request {
 }
 
 /// Sends the requests one after another, until the first that isn't answered: there may be fewer replies than
-/// requests, and the last one may have status 0.
+/// requests, and the last one may have status 0 or an exit code other than 0.
 ///
 /// # Errors
-/// curl is missing or its output isn't what it was asked for; Ctrl-C.
+/// curl is missing, its output isn't what it was asked for, or it ended badly for another reason than a bad reply; Ctrl-C.
 pub fn fetch(lab: &Lab, requests: &[Request]) -> Result<Vec<Reply>> {
     static CALLS: AtomicU32 = AtomicU32::new(1);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -72,6 +74,15 @@ pub fn fetch(lab: &Lab, requests: &[Request]) -> Result<Vec<Reply>> {
     let finished = run::finish(&mut command, LIMIT)?;
     let replies = parse(&finished.stdout).with_context(|| format!("curl: {}", finished.stderr.trim()))?;
     ensure!(replies.len() <= requests.len(), "curl sent more requests than it was told to");
+    let all_well = replies.iter().all(|reply| reply.exit_code == 0);
+    ensure!(
+        finished.status.success() == all_well,
+        "curl: {}, after {} of {} replies: {}",
+        finished.status,
+        replies.len(),
+        requests.len(),
+        finished.stderr.trim()
+    );
     Ok(replies)
 }
 
@@ -91,7 +102,7 @@ fn configure(requests: &[Request]) -> String {
         format!(
             "url = \"{}\"\n{local_port}silent\nnoproxy = \"*\"\nmax-time = {}\nignore-content-length\nno-keepalive\n\
              header = \"Connection: close\"\n\
-             write-out = \"\\n{MARK}%{{http_code}} %{{size_download}} %{{local_port}} %{{num_connects}}\\n\"\n",
+             write-out = \"\\n{MARK}%{{http_code}} %{{size_download}} %{{local_port}} %{{num_connects}} %{{exitcode}}\\n\"\n",
             request.url,
             PATIENCE.as_secs(),
         )
@@ -109,14 +120,15 @@ fn parse(output: &str) -> Result<Vec<Reply>> {
         };
         let facts: Vec<u64> =
             facts.split(' ').map(str::parse).collect::<Result<_, _>>().context(line.to_owned())?;
-        let &[status, octets, local_port, connections] = facts.as_slice() else {
-            anyhow::bail!("not the four numbers it was asked for: {line}");
+        let &[status, octets, local_port, connections, exit_code] = facts.as_slice() else {
+            anyhow::bail!("not the five numbers it was asked for: {line}");
         };
         ensure!(status == 0 || connections == 1, "a request without a connection of its own: {line}");
         replies.push(Reply {
             status: status as u16,
             octets,
             local_port: local_port as u16,
+            exit_code: exit_code as u8,
             first_line: first_line.take().unwrap_or_default().to_owned(),
         });
     }
@@ -131,21 +143,23 @@ mod tests {
     #[test]
     fn bodies_and_what_follows_each_are_told_apart() {
         let output =
-            "b2\n\n@reply 200 3 40001 1\nb1\n......\n@reply 200 262144 40002 1\n\n@reply 000 0 0 0\n";
-        let reply = |status, octets, local_port, first_line: &str| Reply {
+            "b2\n\n@reply 200 3 40001 1 0\nb1\n......\n@reply 200 262144 40002 1 56\n\n@reply 000 0 0 0 7\n";
+        let reply = |status, octets, local_port, exit_code, first_line: &str| Reply {
             status,
             octets,
             local_port,
+            exit_code,
             first_line: first_line.into(),
         };
-        let expected = [reply(200, 3, 40001, "b2"), reply(200, 262_144, 40002, "b1"), reply(0, 0, 0, "")];
+        let expected =
+            [reply(200, 3, 40001, 0, "b2"), reply(200, 262_144, 40002, 56, "b1"), reply(0, 0, 0, 7, "")];
         assert_eq!(parse(output).unwrap(), expected);
     }
 
     #[test]
     fn a_connection_used_twice_is_an_error() {
-        let error = parse("b2\n\n@reply 200 3 40001 0\n").unwrap_err();
-        assert_eq!(error.to_string(), "a request without a connection of its own: @reply 200 3 40001 0");
+        let error = parse("b2\n\n@reply 200 3 40001 0 0\n").unwrap_err();
+        assert_eq!(error.to_string(), "a request without a connection of its own: @reply 200 3 40001 0 0");
     }
 
     #[test]

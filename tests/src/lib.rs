@@ -26,6 +26,7 @@ pub mod host;
 pub mod service;
 pub mod topology;
 
+pub mod agent;
 pub mod backend;
 pub mod balancer;
 pub mod nginx;
@@ -40,6 +41,7 @@ pub mod snapshot;
 pub mod directory;
 pub mod leftovers;
 pub mod namespace;
+pub mod neighbour;
 pub mod xdp;
 
 pub mod interrupt;

@@ -2,25 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use lb_common::flow::IpVersion;
+use lb_userspace::config::Forwarding;
+
 use crate::host::Host;
-
-/// A version of IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IpVersion {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-/// How packets reach the backends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forwarding {
-    /// By their MAC addresses.
-    L2,
-    /// In an outer IP header.
-    Ipip,
-}
 
 /// A service over TCP, port 80.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

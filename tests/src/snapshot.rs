@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use lb_userspace::api::{Backend, Service, Status};
 
 use crate::balancer::Balancer;
 use crate::host::Host;
@@ -15,54 +15,13 @@ use crate::wait;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// `lbctl status`.
-    pub node: Node,
+    pub node: Status,
     /// `lbctl service list`.
-    pub services: Vec<ServiceCounters>,
+    pub services: Vec<Service>,
     /// `lbctl backend list`.
-    pub backends: Vec<BackendCounters>,
+    pub backends: Vec<Backend>,
     /// `ethtool --statistics` of the load balancer's interface.
     pub kernel: Kernel,
-}
-
-/// Packets of the node, by what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Node {
-    /// All of them.
-    pub received: u64,
-    /// Sent to a backend.
-    pub transmitted: u64,
-    /// Left to the kernel, by reason.
-    pub passed: Reasons,
-    /// Discarded, by reason.
-    pub dropped: Reasons,
-}
-
-/// What went to a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct ServiceCounters {
-    /// The service.
-    pub name: String,
-    /// Packets sent to its backends.
-    pub packets: u64,
-    /// Their octets, without Ethernet and outer headers.
-    pub bytes: u64,
-    /// Packets discarded, by reason.
-    pub dropped: Reasons,
-}
-
-/// What went to a backend of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct BackendCounters {
-    /// The service.
-    pub service: String,
-    /// The backend.
-    pub name: String,
-    /// `active` or `unresolved`.
-    pub state: String,
-    /// Why it isn't active.
-    pub reason: Option<String>,
-    /// Packets sent to it.
-    pub packets: u64,
 }
 
 /// Packets that the kernel saw XDP receive and return.
@@ -130,7 +89,7 @@ fn subtract(reasons: &mut Reasons, earlier: &Reasons) {
     }
 }
 
-fn node(balancer: &Balancer) -> Result<Node> {
+fn node(balancer: &Balancer) -> Result<Status> {
     serde_json::from_str(&balancer.lbctl(&["-o", "json", "status"])?).context("lbctl -o json status")
 }
 
@@ -182,11 +141,68 @@ mod tests {
     #[test]
     fn only_what_moved_since_is_left() {
         let snapshot = |count: u64| Snapshot {
-            node: Node { received: count, dropped: [("no_backend".into(), count)].into(), ..Node::default() },
-            services: vec![ServiceCounters { name: "web".into(), packets: count, ..Default::default() }],
-            backends: vec![BackendCounters { name: "b1".into(), packets: count, ..Default::default() }],
+            node: Status {
+                received: count,
+                dropped: [("no_backend".into(), count)].into(),
+                ..sample::node()
+            },
+            services: vec![Service { packets: count, ..sample::service() }],
+            backends: vec![Backend { packets: count, ..sample::backend() }],
             kernel: Kernel { received: count, ..Kernel::default() },
         };
         assert_eq!(snapshot(7).since(&snapshot(3)), snapshot(4));
+    }
+}
+
+/// Answers of `lbctl` in which nothing was counted yet.
+#[cfg(test)]
+pub(crate) mod sample {
+    use lb_userspace::api::{Backend, BackendState, Service, Status};
+
+    use super::Reasons;
+
+    pub fn node() -> Status {
+        Status {
+            version: "0".into(),
+            interfaces: Vec::new(),
+            received: 0,
+            transmitted: 0,
+            passed: Reasons::new(),
+            dropped: Reasons::new(),
+        }
+    }
+
+    pub fn service() -> Service {
+        Service {
+            name: "l2-v4".into(),
+            vip: "192.0.2.1".parse().unwrap(),
+            port: 80,
+            protocol: "tcp".into(),
+            forwarding: "l2".into(),
+            scheduler: "maglev".into(),
+            table_size: 65_537,
+            fingerprint: String::new(),
+            backends: 1,
+            packets: 0,
+            bytes: 0,
+            dropped: Reasons::new(),
+        }
+    }
+
+    pub fn backend() -> Backend {
+        Backend {
+            service: "l2-v4".into(),
+            name: "b1".into(),
+            address: "198.51.100.11".parse().unwrap(),
+            weight: 1,
+            state: BackendState::Active,
+            reason: None,
+            interface: None,
+            next_hop_mac: None,
+            source: None,
+            slots: 65_537,
+            packets: 0,
+            bytes: 0,
+        }
     }
 }

@@ -7,6 +7,9 @@ use crate::wire::ethernet::{self, EtherType, Ethernet};
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::{self, Ipv6};
 
+/// Addresses that each of the maps has room for: the load balancers', and the VIPs.
+pub const CAPACITY: usize = 1024;
+
 /// What decapsulation asks of its maps, and where it counts.
 pub trait Tunnels {
     /// Whether a load balancer sends from this address.

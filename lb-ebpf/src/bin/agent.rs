@@ -8,16 +8,16 @@ mod program {
     use aya_ebpf::macros::{btf_map, xdp};
     use aya_ebpf::programs::XdpContext;
     use lb_common::address::Address;
-    use lb_common::datapath::decapsulate::{Outcome, Tunnels, decapsulate};
+    use lb_common::datapath::decapsulate::{CAPACITY, Outcome, Tunnels, decapsulate};
     use lb_ebpf::packet::XdpPacket;
 
     /// Addresses that load balancers send from.
     #[btf_map]
-    static BALANCERS: HashMap<Address, u8, 1024> = HashMap::new();
+    static BALANCERS: HashMap<Address, u8, CAPACITY> = HashMap::new();
 
     /// VIPs that this host serves.
     #[btf_map]
-    static VIPS: HashMap<Address, u8, 1024> = HashMap::new();
+    static VIPS: HashMap<Address, u8, CAPACITY> = HashMap::new();
 
     /// Packets by outcome.
     #[btf_map]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
 
@@ -13,7 +14,8 @@ use crate::attach::Mode;
 /// balancers send here encapsulated. Without --balancer nothing is attached to any interface: that is all a backend
 /// with the forwarding l2 needs, since its packets arrive as clients sent them.
 ///
-/// On SIGTERM, SIGINT or SIGHUP everything is put back as it was.
+/// On SIGTERM, SIGINT or SIGHUP everything is put back as it was. After SIGKILL the VIPs and sysctls stay; the next agent
+/// that starts here takes them over, and puts them back when it ends.
 #[derive(Debug, Parser)]
 #[command(name = "lb-agent", version)]
 pub struct Arguments {
@@ -33,6 +35,10 @@ pub struct Arguments {
     /// Where on the interfaces packets are unpacked
     #[arg(long, default_value = "auto")]
     pub mode: Mode,
+
+    /// Where the agent writes down what it has changed, so that the next one can undo it if this one is killed
+    #[arg(long, value_name = "DIRECTORY", default_value = "/run/lb-agent")]
+    pub state_directory: PathBuf,
 }
 
 impl Arguments {

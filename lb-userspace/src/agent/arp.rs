@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
+use super::record::Record;
 use super::sysctl::Raised;
 
 /// What ARP may not do while the VIPs are here.
@@ -24,17 +25,18 @@ const SETTINGS: [(&str, u32); 2] = [
 
 /// The settings in force. Dropping it restores the former ones.
 #[derive(Debug)]
-pub struct Silence {
-    _raised: Vec<Raised>,
+pub struct Silence<'record> {
+    _raised: Vec<Raised<'record>>,
 }
 
-impl Silence {
+impl<'record> Silence<'record> {
     /// Imposes it, if one of the VIPs is an IPv4 address.
-    pub fn impose(vips: &[IpAddr]) -> Result<Silence> {
-        let mut raised = Vec::new();
+    pub fn impose(vips: &[IpAddr], record: &'record Record) -> Result<Self> {
+        // What a killed agent raised stays so to the end: its VIPs may still be here.
+        let mut raised: Vec<_> = Raised::left(record).filter(Raised::is_in_force).collect();
         if vips.iter().any(IpAddr::is_ipv4) {
             for (name, value) in SETTINGS {
-                raised.extend(Raised::to(name, value)?);
+                raised.extend(Raised::to(name, value, record)?);
             }
         }
         Ok(Silence { _raised: raised })

@@ -6,16 +6,13 @@ use anyhow::{Context, Result, ensure};
 use aya::maps::{HashMap, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
-use lb_common::datapath::decapsulate::Outcome;
+use lb_common::datapath::decapsulate::{CAPACITY, Outcome};
 use tracing::info;
 
 use super::reverse_path;
 use crate::address;
 use crate::attach::{self, Attachment, Mode};
 use crate::programs;
-
-/// Addresses that each of the program's two sets holds.
-const CAPACITY: usize = 1024;
 
 /// The loaded program with its maps, attached. Dropping it detaches and unloads it.
 #[derive(Debug)]
@@ -53,14 +50,16 @@ impl Unpacking {
         Ok(Unpacking { ebpf, _attachments: attachments })
     }
 
-    /// Packets by outcome, as `decapsulated=5 refused=0 …`.
-    pub fn outcomes(&self) -> Result<String> {
+    /// How many packets had that outcome.
+    pub fn packets(&self, outcome: Outcome) -> Result<u64> {
         let map = self.ebpf.map("OUTCOMES").context("the BPF object has no map OUTCOMES")?;
         let counters = PerCpuArray::<_, u64>::try_from(map)?;
-        let count = |outcome: Outcome| -> Result<String> {
-            let packets: u64 = counters.get(&(outcome as u32), 0)?.iter().sum();
-            Ok(format!("{}={packets}", outcome.name()))
-        };
+        Ok(counters.get(&(outcome as u32), 0)?.iter().sum())
+    }
+
+    /// Packets by outcome, as `decapsulated=5 refused=0 …`.
+    pub fn outcomes(&self) -> Result<String> {
+        let count = |outcome: Outcome| Ok(format!("{}={}", outcome.name(), self.packets(outcome)?));
         Ok(Outcome::ALL.map(count).into_iter().collect::<Result<Vec<_>>>()?.join(" "))
     }
 }

@@ -12,57 +12,86 @@ use rtnetlink::packet_route::link::LinkFlags;
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use tracing::{info, warn};
 
-use crate::attach::interface::Interface;
-use crate::attach::netlink;
+use super::record::Record;
+use crate::interface::Interface;
+use crate::netlink;
 
 /// The VIPs that weren't there before. Dropping it removes them, and no others.
 #[derive(Debug)]
-pub struct Vips {
+pub struct Vips<'record> {
     /// The index of the loopback interface.
     loopback: u32,
     added: Vec<IpAddr>,
+    record: &'record Record,
 }
 
-impl Vips {
+impl<'record> Vips<'record> {
     /// Adds those that are missing.
-    pub fn add(wanted: &[IpAddr]) -> Result<Vips> {
+    pub fn add(wanted: &[IpAddr], record: &'record Record) -> Result<Self> {
         let interfaces = Interface::all()?;
         let is_loopback = |interface: &&Interface| interface.flags.contains(LinkFlags::Loopback);
         let loopback = interfaces.iter().find(is_loopback).context("there is no loopback interface")?;
         if !loopback.flags.contains(LinkFlags::Up) {
             bail!("{0} is down, and addresses on it don't work: ip link set {0} up", loopback.name);
         }
-        warn_if_elsewhere(wanted, &interfaces)?;
+        let present = addresses()?;
+        warn_if_elsewhere(wanted, &present, &interfaces);
 
-        let mut vips = Vips { loopback: loopback.index, added: Vec::new() };
+        let mut vips = Vips { loopback: loopback.index, added: record.vips(), record };
+        vips.remove_all_but(wanted);
         for &vip in wanted {
-            let message = RouteNetlinkMessage::NewAddress(message(vip, loopback.index));
-            match netlink::change(message, NLM_F_CREATE | NLM_F_EXCL) {
-                Ok(()) => {
-                    info!("{vip} added to {}", loopback.name);
-                    vips.added.push(vip);
-                }
-                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+            let is_present = present.contains(&(loopback.index, vip));
+            let is_ours = vips.added.contains(&vip);
+            if is_present {
+                if is_ours {
+                    info!("{vip} was left on {} by an agent that was killed", loopback.name);
+                } else {
                     info!("{vip} was on {} already, and stays", loopback.name);
                 }
-                Err(error) => return Err(refused(vip, &loopback.name, error)),
+                continue;
             }
+            if !is_ours {
+                record.note_vip(vip)?;
+            }
+            let message = RouteNetlinkMessage::NewAddress(message(vip, loopback.index));
+            if let Err(error) = netlink::change(message, NLM_F_CREATE | NLM_F_EXCL) {
+                record.strike_vip(vip);
+                return Err(refused(vip, &loopback.name, error));
+            }
+            if !is_ours {
+                vips.added.push(vip);
+            }
+            info!("{vip} added to {}", loopback.name);
         }
         Ok(vips)
     }
-}
 
-impl Drop for Vips {
-    fn drop(&mut self) {
-        for vip in self.added.iter().rev() {
-            match netlink::change(RouteNetlinkMessage::DelAddress(message(*vip, self.loopback)), 0) {
+    /// Removes those that were added, the last one first, and keeps what shall stay.
+    fn remove_all_but(&mut self, kept: &[IpAddr]) {
+        for vip in std::mem::take(&mut self.added).into_iter().rev() {
+            if kept.contains(&vip) {
+                self.added.insert(0, vip);
+                continue;
+            }
+            match netlink::change(RouteNetlinkMessage::DelAddress(message(vip, self.loopback)), 0) {
                 Ok(()) => info!("{vip} removed"),
                 Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {
                     info!("{vip} was removed by someone else");
                 }
-                Err(error) => warn!("{vip} stays: {error}"),
+                Err(error) => {
+                    // It stays on record for the next agent.
+                    warn!("{vip} stays: {error}");
+                    continue;
+                }
             }
+            self.record.strike_vip(vip);
         }
+    }
+}
+
+impl Drop for Vips<'_> {
+    fn drop(&mut self) {
+        self.remove_all_but(&[]);
     }
 }
 
@@ -92,23 +121,32 @@ fn message(vip: IpAddr, index: u32) -> AddressMessage {
     message
 }
 
-/// A VIP on an interface that does ARP or neighbour discovery draws the clients' packets here, past the balancer.
-fn warn_if_elsewhere(wanted: &[IpAddr], interfaces: &[Interface]) -> Result<()> {
-    let addresses = netlink::dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()));
-    for address in addresses.context("list the addresses")? {
-        let RouteNetlinkMessage::NewAddress(address) = address else { continue };
-        let vip = address.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Local(ip) | AddressAttribute::Address(ip) if wanted.contains(ip) => Some(ip),
+/// Every address of this network namespace, with the index of its interface.
+fn addresses() -> Result<Vec<(u32, IpAddr)>> {
+    let answers = netlink::dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()));
+    let mut addresses = Vec::new();
+    for answer in answers.context("list the addresses")? {
+        let RouteNetlinkMessage::NewAddress(message) = answer else { continue };
+        let ips = message.attributes.iter().filter_map(|attribute| match attribute {
+            AddressAttribute::Local(ip) | AddressAttribute::Address(ip) => Some(*ip),
             _ => None,
         });
-        let interface = interfaces.iter().find(|interface| interface.index == address.header.index);
-        if let (Some(vip), Some(Interface { name, flags, .. })) = (vip, interface)
-            && !flags.intersects(LinkFlags::Loopback | LinkFlags::Noarp)
-        {
+        addresses.extend(ips.map(|ip| (message.header.index, ip)));
+    }
+    Ok(addresses)
+}
+
+/// A VIP on an interface that does ARP or neighbour discovery draws the clients' packets here, past the balancer.
+fn warn_if_elsewhere(wanted: &[IpAddr], present: &[(u32, IpAddr)], interfaces: &[Interface]) {
+    for vip in wanted {
+        let elsewhere = interfaces.iter().find(|interface| {
+            present.contains(&(interface.index, *vip))
+                && !interface.flags.intersects(LinkFlags::Loopback | LinkFlags::Noarp)
+        });
+        if let Some(Interface { name, .. }) = elsewhere {
             warn!("{vip} is an address of {name} too, which tells the link that it is here; remove it there");
         }
     }
-    Ok(())
 }
 
 fn refused(vip: IpAddr, loopback: &str, error: io::Error) -> anyhow::Error {

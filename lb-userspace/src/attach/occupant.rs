@@ -6,7 +6,7 @@ use std::fs;
 use aya::programs::links::LinkType;
 use aya::programs::{loaded_links, loaded_programs};
 
-use super::interface::{Interface, Place};
+use crate::interface::{Interface, Place};
 
 /// The program that is in the way. All but the identifier is a best effort: it may take more rights than we have.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 
 use aya::programs::{ProgramError, XdpError};
 
-use super::interface::{Interface, Place};
+use crate::interface::{Interface, Place};
 
 /// An answer of the kernel, and what it was about.
 #[derive(Debug)]

@@ -82,7 +82,7 @@ const BIG: usize = 2;
 fn ask(lab: &Lab, service: Service) -> Result<Tally> {
     let mut requests = vec![Request::to(&service, "/"); SMALL];
     requests.extend(vec![Request::to(&service, "/big"); BIG]);
-    Ok(Tally::of(service, &curl::fetch(lab, &requests)?))
+    Ok(Tally::of(service, &requests, &curl::fetch(lab, &requests)?))
 }
 
 /// Does a step, and says in a line what it was and how long it took.

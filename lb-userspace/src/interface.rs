@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkMessage, LinkXdp};
 
-use super::netlink;
+use crate::netlink;
 
 /// Where an XDP program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

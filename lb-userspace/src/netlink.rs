@@ -11,7 +11,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{Socket, SocketAddr};
 
-use super::interface::Place;
+use crate::interface::Place;
 
 /// Octets of a netlink header; messages are padded to multiples of 4 octets.
 const HEADER: usize = 16;
