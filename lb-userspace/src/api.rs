@@ -86,6 +86,13 @@ pub struct Backend {
     pub state: BackendState,
     /// Why it takes none.
     pub reason: Option<String>,
+    /// Interface that its packets leave by; none while it is unresolved.
+    pub interface: Option<String>,
+    /// MAC address of the backend, or of the router before it; none while it is unresolved.
+    pub next_hop_mac: Option<String>,
+    /// Source address of the outer header: what the backend's `lb-agent --balancer` has to name. None while it is
+    /// unresolved, and with `l2` forwarding.
+    pub source: Option<IpAddr>,
     /// Slots of the lookup table that are its own.
     pub slots: u32,
     /// Packets sent to it.

@@ -10,7 +10,7 @@ use lb_common::siphash::HashKey;
 
 pub use self::backend::Backend;
 pub use self::error::{ConfigError, ConfigErrors, Position};
-pub use self::interface::Interface;
+pub use self::interface::{Interface, InterfaceField};
 pub use self::service::{Forwarding, Service};
 
 mod backend;
@@ -33,6 +33,8 @@ pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/lb";
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The file as it was named when it was asked for.
+    pub file: PathBuf,
     /// The interfaces that services' packets come in on; at least one, each once.
     pub interfaces: Vec<Interface>,
     /// The API's unix socket; an absolute path.
@@ -72,14 +74,26 @@ impl Config {
         let written =
             syntax::read(text).map_err(|fault| ConfigErrors::one(file, Some(fault.at), fault.message))?;
         let mut errors = ConfigErrors::new(file);
-        let meant = Config::from_written(&written, &mut section::Section::root(&mut errors));
+        let meant = Config::from_written(&written, file, &mut section::Section::root(&mut errors));
         match meant {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(errors.in_order()),
         }
     }
 
-    fn from_written(written: &file::File, root: &mut section::Section) -> Option<Config> {
+    /// What is wrong with an interface, in the words of [`ConfigError`]: seen only when it is looked for.
+    #[must_use]
+    pub fn interface_error(&self, index: usize, field: InterfaceField, message: String) -> ConfigError {
+        let interface = &self.interfaces[index];
+        let (field, position) = match field {
+            InterfaceField::Name => ("name", interface.name_at),
+            InterfaceField::Mode => ("mode", interface.mode_at),
+        };
+        let field = format!("interfaces[{index}].{field}");
+        ConfigError { file: self.file.clone(), position, field, message }
+    }
+
+    fn from_written(written: &file::File, file: &Path, root: &mut section::Section) -> Option<Config> {
         // A file of another version means something else: nothing more can be said about it.
         root.required("version", written.version.as_ref(), "write version: 1", value::version)?;
 
@@ -95,6 +109,7 @@ impl Config {
             .optional("hash_key", written.hash_key.as_ref(), None, |text| value::hash_key(text).map(Some));
         let services = service::from_written(root, written.services.as_ref());
         Some(Config {
+            file: file.to_owned(),
             interfaces: interfaces?,
             socket: socket?,
             state_directory: state_directory?,

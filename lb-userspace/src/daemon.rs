@@ -1,33 +1,31 @@
-//! The life of `lbd`: one task owns the maps, hears of changes, and answers questions.
+//! The life of `lbd`: one task owns the maps, is told of the network by another, and answers questions.
 
+mod log;
 mod report;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::{info, warn};
 
 use crate::api::Question;
-use crate::attach::{Attachment, attach, check};
-use crate::config::Config;
+use crate::attach::{self, Attachment, Mode, attach};
+use crate::config::{Config, InterfaceField};
 use crate::hash_key;
 use crate::image::Image;
 use crate::maps::Balancer;
-use crate::next_hop::{NextHops, Resolver, Unresolved, keep_known};
+use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, desired, plan};
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
 const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
 
-/// Changes of the network come in bursts.
-const BURST: Duration = Duration::from_millis(50);
-
-/// How often the kernel is told that the neighbours are in use: well within the time after which it doubts one that
-/// it heard of (`base_reachable_time`, 30 s).
+/// How often the network is looked at although nothing is heard of it, and the kernel is told that the neighbours are
+/// in use: well within the time after which it doubts one that it heard of (`base_reachable_time`, 30 s).
 const KEEP_NEIGHBOURS: Duration = Duration::from_secs(5);
 
 /// A running balancer.
@@ -35,12 +33,33 @@ pub struct Daemon {
     config: Config,
     balancer: Balancer,
     attachments: Vec<Attachment>,
-    resolver: Resolver,
+    looks: mpsc::Receiver<Result<Network>>,
+    /// As of the last look.
+    network: Network,
+    /// Where packets can be sent.
     next_hops: NextHops,
     /// What the maps hold.
     present: Image,
     /// What they should hold.
     desired: Desired,
+    /// Why they don't, or the network isn't known.
+    trouble: Option<String>,
+}
+
+/// Checks what can be known of the interfaces before anything is touched.
+///
+/// # Errors
+/// One doesn't exist or runs a program: with its place in the file.
+pub fn check(config: &Config) -> Result<()> {
+    for (index, interface) in config.interfaces.iter().enumerate() {
+        attach::check(&interface.name)
+            .map_err(|error| located(config, index, InterfaceField::Name, &error))?;
+    }
+    Ok(())
+}
+
+fn located(config: &Config, index: usize, field: InterfaceField, error: &Error) -> Error {
+    config.interface_error(index, field, format!("{error:#}")).into()
 }
 
 impl Daemon {
@@ -49,121 +68,136 @@ impl Daemon {
     /// # Errors
     /// What is wrong; nothing is attached then.
     pub async fn start(config: Config) -> Result<Self> {
-        for interface in &config.interfaces {
-            check(&interface.name)?;
-        }
         let key = match config.hash_key {
             Some(key) => key,
             None => hash_key::kept(&config.state_directory)?,
         };
+        let addresses = addresses(&config);
+        let mut resolver = Resolver::new()?;
+        let network = meet_neighbours(&mut resolver, &addresses).await?;
+        // One look at most waits to be taken: the next is made after that.
+        let (found, looks) = mpsc::channel(1);
         let mut daemon = Daemon {
             balancer: Balancer::load(key)?,
             attachments: Vec::new(),
-            resolver: Resolver::new()?,
+            looks,
+            network: Network::default(),
             next_hops: NextHops::new(),
             present: Image::default(),
-            desired: Desired::default(),
+            desired: desired(&config, &NextHops::new()),
+            trouble: None,
             config,
         };
-        daemon.meet_neighbours().await?;
-        daemon.update()?;
-        for interface in &daemon.config.interfaces {
-            let attachment = attach(daemon.balancer.program()?, &interface.name, interface.mode)?;
-            announce(&attachment);
-            daemon.attachments.push(attachment);
-        }
+        daemon.learn(network)?;
+        daemon.attach()?;
+        log::incomplete_tables(&daemon.config, &daemon.desired);
+        tokio::spawn(follow(resolver, addresses, found));
         Ok(daemon)
     }
 
+    fn attach(&mut self) -> Result<()> {
+        for (index, interface) in self.config.interfaces.iter().enumerate() {
+            let attachment = attach(self.balancer.program()?, &interface.name, interface.mode)
+                .map_err(|error| located(&self.config, index, InterfaceField::Mode, &error))?;
+            log::attached(&attachment);
+            self.attachments.push(attachment);
+        }
+        // Where packets can be sent depends on the modes.
+        self.update()
+    }
+
     /// Follows the network and answers questions, until nobody can ask any more.
-    ///
-    /// # Errors
-    /// The kernel refuses a write to a map.
-    pub async fn run(mut self, mut questions: mpsc::Receiver<Question>) -> Result<()> {
-        let mut tick = interval(KEEP_NEIGHBOURS);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
         loop {
             tokio::select! {
                 question = questions.recv() => match question {
                     // Whoever asked may have gone.
                     Some(question) => drop(question.send(self.report())),
-                    None => return Ok(()),
+                    None => return,
                 },
-                () = self.resolver.changed() => {
-                    sleep(BURST).await;
-                    self.follow_network().await?;
+                Some(look) = self.looks.recv() => {
+                    let learnt = look.and_then(|network| self.learn(network));
+                    self.note(learnt.err());
                 }
-                _ = tick.tick() => self.follow_network().await?,
             }
         }
     }
 
-    /// Resolves every backend, waiting a moment for neighbours that the kernel has to ask for.
-    async fn meet_neighbours(&mut self) -> Result<()> {
-        let deadline = Instant::now() + NEIGHBOURS_AT_START;
-        loop {
-            self.next_hops = self.resolver.resolve(&self.addresses()).await?;
-            let pending = |found: &Result<_, _>| matches!(found, Err(Unresolved::Pending { .. }));
-            if !self.next_hops.values().any(pending) {
-                return Ok(());
-            }
-            if timeout_at(deadline, self.resolver.changed()).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn follow_network(&mut self) -> Result<()> {
-        let mut found = self.resolver.resolve(&self.addresses()).await?;
-        keep_known(&self.next_hops, &mut found);
-        if found != self.next_hops {
-            self.next_hops = found;
-            self.update()?;
-        }
-        Ok(())
+    /// Takes over what a look has found.
+    ///
+    /// An error is of this time: the next look tries again.
+    fn learn(&mut self, network: Network) -> Result<()> {
+        log::lost_interfaces(&self.attachments, &self.network, &network);
+        self.network = network;
+        // Those that the last update left unused: by now no packet is on its way to them.
+        self.balancer.withdraw_all_but(&egresses(&self.next_hops))?;
+        self.update()
     }
 
     /// Brings the maps to what they should hold.
     fn update(&mut self) -> Result<()> {
-        let desired = desired(&self.config, &self.next_hops);
-        self.log_changes(&desired);
-        for write in plan(&self.present, &desired.image) {
+        let in_driver = self.attachments.iter().filter(|attachment| attachment.mode == Mode::Driver);
+        let drivers: Vec<u32> = in_driver.map(|attachment| attachment.index).collect();
+        let mut next_hops = self.network.reachable_from(&drivers);
+        let refused = self.balancer.offer(&egresses(&next_hops));
+        self.network.refuse(&mut next_hops, &refused);
+        if next_hops != self.next_hops {
+            let desired = desired(&self.config, &next_hops);
+            log::changes(&self.config, &self.desired, &desired, &next_hops, &self.network);
+            self.next_hops = next_hops;
+            self.desired = desired;
+        }
+        for write in plan(&self.present, &self.desired.image) {
             self.balancer.apply(&write)?;
             planner::write(&mut self.present, &write);
         }
-        self.desired = desired;
         Ok(())
     }
 
-    fn log_changes(&self, desired: &Desired) {
-        for (i, (service, configured)) in desired.services.iter().zip(&self.config.services).enumerate() {
-            let former = self.desired.services.get(i);
-            for (j, (backend, configured_backend)) in
-                service.backends.iter().zip(&configured.backends).enumerate()
-            {
-                let former = former.map(|service| &service.backends[j].obstacle);
-                let (service, name) = (&configured.name, &configured_backend.name);
-                match (&backend.obstacle, former) {
-                    (obstacle, Some(former)) if obstacle == former => {}
-                    (Some(obstacle), _) => warn!("service {service} runs without backend {name}: {obstacle}"),
-                    (None, Some(_)) => info!("service {service}: backend {name} can be reached"),
-                    (None, None) => {}
-                }
+    /// Logs what went wrong, once for as long as it lasts.
+    fn note(&mut self, error: Option<Error>) {
+        let trouble = error.map(|error| format!("{error:#}"));
+        if trouble != self.trouble {
+            if let Some(trouble) = &trouble {
+                warn!("the maps stay as they are: {trouble}; trying again");
+            } else {
+                info!("the maps are up to date again");
             }
+            self.trouble = trouble;
         }
-    }
-
-    fn addresses(&self) -> BTreeSet<IpAddr> {
-        let backends = self.config.services.iter().flat_map(|service| &service.backends);
-        backends.map(|backend| backend.address).collect()
     }
 }
 
-fn announce(attachment: &Attachment) {
-    let (interface, mode) = (&attachment.interface, attachment.mode.name());
-    if let Some(note) = &attachment.note {
-        warn!("attached to {interface} in {mode} mode: {note}");
-    } else {
-        info!("attached to {interface} in {mode} mode");
+/// Resolves every backend, waiting a moment for neighbours that the kernel has to ask for.
+async fn meet_neighbours(resolver: &mut Resolver, addresses: &BTreeSet<IpAddr>) -> Result<Network> {
+    let deadline = Instant::now() + NEIGHBOURS_AT_START;
+    loop {
+        let network = resolver.look(addresses).await?;
+        let pending = |found: &Result<_, _>| matches!(found, Err(Unresolved::Pending { .. }));
+        if !network.next_hops.values().any(pending) || Instant::now() >= deadline {
+            return Ok(network);
+        }
+        // When the time is over, the last look is the one that counts.
+        let _ = timeout_at(deadline, resolver.changed()).await;
     }
+}
+
+/// Looks at the network after every burst of changes, and every now and then.
+async fn follow(mut resolver: Resolver, addresses: BTreeSet<IpAddr>, found: mpsc::Sender<Result<Network>>) {
+    let mut tick = interval(KEEP_NEIGHBOURS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = resolver.changed() => {}
+            _ = tick.tick() => {}
+        }
+        if found.send(resolver.look(&addresses).await).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn addresses(config: &Config) -> BTreeSet<IpAddr> {
+    let backends = config.services.iter().flat_map(|service| &service.backends);
+    backends.map(|backend| backend.address).collect()
 }

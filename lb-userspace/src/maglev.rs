@@ -1,8 +1,9 @@
 //! The lookup table of a service.
 //!
 //! Maglev hashing (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016,
-//! section 3.4), with weights. The table is a function of names, weights and size alone: every node that has the same
-//! configuration has the same table, whatever the order in which it was written down.
+//! section 3.4), with weights. The table is a function of names, weights and size alone, whatever the order of the
+//! members: nodes with the same configuration have the same table, as long as they reach the same members. One that
+//! can't be reached from a node has weight 0 there.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +26,8 @@ pub struct Table {
     /// For each slot its member, as an index into the members that the table was built for. Empty if no member has a
     /// weight.
     pub slots: Vec<u32>,
-    /// Equal for equal tables; to be compared between nodes.
+    /// Equal for equal tables; to be compared between nodes. It differs where one node reaches a member and another
+    /// doesn't.
     pub fingerprint: u64,
 }
 

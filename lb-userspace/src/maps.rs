@@ -3,7 +3,8 @@
 mod plain;
 mod slots;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use anyhow::{Context, Result};
 use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, MapData, PerCpuArray};
@@ -77,21 +78,58 @@ impl Balancer {
         Ok(program.try_into()?)
     }
 
-    /// Does one write of a plan.
+    /// Makes interfaces targets of redirects, before a backend's entry names them. Returns those that the kernel refuses,
+    /// with its reasons.
+    ///
+    /// The kernel takes an interface out when it goes, so all that are in use are to be offered again and again.
+    #[must_use]
+    pub fn offer(&mut self, interfaces: &BTreeSet<u32>) -> BTreeMap<u32, String> {
+        let mut refused = BTreeMap::new();
+        for &index in interfaces {
+            if self.interfaces.get(index, 0).is_err()
+                && let Err(error) = self.interfaces.insert(index, index, None, 0)
+            {
+                // The innermost error holds the kernel's answer.
+                let mut reason: &dyn Error = &error;
+                while let Some(source) = reason.source() {
+                    reason = source;
+                }
+                refused.insert(index, reason.to_string());
+            }
+        }
+        refused
+    }
+
+    /// Takes out the interfaces that aren't in use any more.
+    ///
+    /// # Errors
+    /// The kernel refuses to read the map.
+    pub fn withdraw_all_but(&mut self, used: &BTreeSet<u32>) -> Result<()> {
+        for &index in self.offered()?.difference(used) {
+            // The kernel may have been faster.
+            let _ = self.interfaces.remove(index);
+        }
+        Ok(())
+    }
+
+    /// The interfaces that are targets of redirects.
+    ///
+    /// # Errors
+    /// The kernel refuses to read the map.
+    pub fn offered(&self) -> Result<BTreeSet<u32>> {
+        self.interfaces.keys().collect::<Result<_, _>>().context("interfaces")
+    }
+
+    /// Does one write of a plan. The interfaces that it names were [offered](Balancer::offer).
     ///
     /// # Errors
     /// The kernel refuses it: what came before it in the plan stands, nothing after it should be tried.
     pub fn apply(&mut self, write: &Write) -> Result<()> {
         match write {
-            Write::Backend(index, backend) => {
-                let egress = backend.egress;
-                self.interfaces
-                    .insert(egress, egress, None, 0)
-                    .with_context(|| format!("interface {egress}"))?;
-                self.backends
-                    .set(u32::from(index.0), Plain(*backend), 0)
-                    .with_context(|| format!("backend {}", index.0))
-            }
+            Write::Backend(index, backend) => self
+                .backends
+                .set(u32::from(index.0), Plain(*backend), 0)
+                .with_context(|| format!("backend {}", index.0)),
             Write::Table(number, slots) => {
                 let table = SlotTable::create(slots).with_context(|| format!("lookup table {number}"))?;
                 self.tables.set(*number, table.map(), 0).with_context(|| format!("lookup table {number}"))?;

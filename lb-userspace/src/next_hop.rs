@@ -2,7 +2,7 @@
 
 mod netlink;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -21,6 +21,15 @@ pub struct NextHop {
     pub gateway: Option<IpAddr>,
 }
 
+impl NextHop {
+    /// The MAC address that packets are sent to, as `02:00:00:00:00:01`.
+    #[must_use]
+    pub fn mac(&self) -> String {
+        let octets = self.link.addresses[..6].iter().map(|octet| format!("{octet:02x}"));
+        octets.collect::<Vec<_>>().join(":")
+    }
+}
+
 /// Why a backend can't be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
@@ -32,6 +41,20 @@ pub enum Unresolved {
     InterfaceDown(String),
     /// The interface has no MAC address.
     NotEthernet(String),
+    /// The interface can't send what the program hands it in the driver.
+    CannotSend {
+        /// Its name.
+        interface: String,
+        /// What it is, as in `ip link add … type KIND`.
+        kind: String,
+    },
+    /// The kernel doesn't take the interface as a target of redirects.
+    NoTarget {
+        /// Its name.
+        interface: String,
+        /// The kernel's words.
+        reason: String,
+    },
     /// The kernel was asked for the neighbour's MAC address and has no answer yet.
     Pending {
         /// The next hop.
@@ -55,6 +78,14 @@ impl fmt::Display for Unresolved {
             Unresolved::Local => write!(out, "the address is this node's own"),
             Unresolved::InterfaceDown(interface) => write!(out, "{interface} is down"),
             Unresolved::NotEthernet(interface) => write!(out, "{interface} has no MAC address"),
+            Unresolved::CannotSend { interface, kind } => write!(
+                out,
+                "{interface} ({kind}) can't send what XDP hands it in driver mode; \
+                 route to the backend by a physical interface, veth, bond or tun, or use the mode generic"
+            ),
+            Unresolved::NoTarget { interface, reason } => {
+                write!(out, "packets can't be redirected to {interface}: {reason}")
+            }
             Unresolved::Pending { neighbour, interface } => {
                 write!(out, "waiting for the MAC address of {neighbour} on {interface}")
             }
@@ -68,6 +99,75 @@ impl fmt::Display for Unresolved {
 /// Next hops by backend address.
 pub type NextHops = BTreeMap<IpAddr, Result<NextHop, Unresolved>>;
 
+/// What is known of the network around the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The way to each backend.
+    pub next_hops: NextHops,
+    /// The interfaces there are, by index.
+    pub devices: BTreeMap<u32, Device>,
+}
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The kernel's name for it.
+    pub name: String,
+    /// What a virtual interface is (`veth`, `bridge`); hardware has none.
+    pub kind: Option<String>,
+}
+
+impl Network {
+    /// The next hops without those that packets can't be sent to from these interfaces, where the program runs in the
+    /// driver.
+    ///
+    /// Generic mode sends by every interface, and so does an interface what came in by itself.
+    #[must_use]
+    pub fn reachable_from(&self, drivers: &[u32]) -> NextHops {
+        let reachable = |hop: NextHop| {
+            let egress = hop.link.egress;
+            let kind = self.devices.get(&egress).and_then(|device| device.kind.clone());
+            match kind.filter(|kind| !sends_frames(kind)) {
+                Some(kind) if drivers.iter().any(|&ingress| ingress != egress) => {
+                    Err(Unresolved::CannotSend { interface: self.name(egress), kind })
+                }
+                _ => Ok(hop),
+            }
+        };
+        self.next_hops.iter().map(|(&address, found)| (address, found.clone().and_then(reachable))).collect()
+    }
+
+    /// Takes out the next hops by interfaces that the kernel refuses as targets of redirects, with its reasons.
+    pub fn refuse(&self, next_hops: &mut NextHops, refused: &BTreeMap<u32, String>) {
+        for found in next_hops.values_mut() {
+            if let Ok(hop) = found
+                && let Some(reason) = refused.get(&hop.link.egress)
+            {
+                let interface = self.name(hop.link.egress);
+                *found = Err(Unresolved::NoTarget { interface, reason: reason.clone() });
+            }
+        }
+    }
+
+    /// An interface's name, or its index if it has gone.
+    #[must_use]
+    pub fn name(&self, index: u32) -> String {
+        self.devices.get(&index).map_or_else(|| format!("interface {index}"), |device| device.name.clone())
+    }
+}
+
+/// Whether virtual interfaces of a kind can send frames that aren't socket buffers (`ndo_xdp_xmit`). Where they can't,
+/// the kernel discards them without a trace.
+fn sends_frames(kind: &str) -> bool {
+    matches!(kind, "veth" | "bond" | "tun")
+}
+
+/// The interfaces that packets leave by.
+#[must_use]
+pub fn egresses(next_hops: &NextHops) -> BTreeSet<u32> {
+    next_hops.values().flatten().map(|hop| hop.link.egress).collect()
+}
+
 /// What the kernel says of a route.
 struct Route {
     interface: u32,
@@ -78,28 +178,77 @@ struct Route {
 
 /// What the kernel says of an interface.
 struct Interface {
-    name: String,
+    device: Device,
     up: bool,
     mac: Option<[u8; 6]>,
     mtu: u32,
 }
 
 /// What the kernel says of a neighbour.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Neighbour {
     Known([u8; 6]),
     Asking,
     Silent,
 }
 
-/// Puts together what the kernel says.
+/// Neighbours by interface and address.
+type Neighbours = BTreeMap<(u32, IpAddr), Neighbour>;
+
+/// All that the kernel says at one moment.
+struct Answers {
+    routes: BTreeMap<IpAddr, Result<Route, String>>,
+    interfaces: BTreeMap<u32, Interface>,
+    neighbours: Neighbours,
+}
+
+impl Answers {
+    /// Puts together what the kernel says, and the neighbours that are in use.
+    ///
+    /// `former` are those of the last time. A neighbour on an interface that was down or away isn't among them: it may
+    /// be another one when the interface is back.
+    fn network(&self, former: &Neighbours) -> (Network, Neighbours) {
+        let mut in_use = Neighbours::new();
+        let mut neighbour = |interface, address| {
+            let key = (interface, address);
+            let present = self.neighbours.get(&key).copied().unwrap_or(Neighbour::Asking);
+            let state = settled(former.get(&key).copied(), present);
+            in_use.insert(key, state);
+            state
+        };
+        let mut hop = |backend, route: &Result<Route, String>| {
+            let route = route.as_ref().map_err(|reason| Unresolved::NoRoute(reason.clone()))?;
+            let interface = self
+                .interfaces
+                .get(&route.interface)
+                .ok_or_else(|| Unresolved::NoRoute(format!("its interface {} is gone", route.interface)))?;
+            next_hop(backend, route, interface, &mut neighbour)
+        };
+        let next_hops = self.routes.iter().map(|(&backend, route)| (backend, hop(backend, route))).collect();
+        let devices = self.interfaces.iter().map(|(&index, found)| (index, found.device.clone())).collect();
+        (Network { next_hops, devices }, in_use)
+    }
+}
+
+/// What a neighbour is taken for.
+///
+/// While the kernel asks, the last answer holds: one that it forgot for want of use keeps its address until it fails to
+/// answer, and one that doesn't answer stays silent, although the kernel asks anew.
+fn settled(former: Option<Neighbour>, present: Neighbour) -> Neighbour {
+    match (former, present) {
+        (Some(former), Neighbour::Asking) => former,
+        (_, present) => present,
+    }
+}
+
+/// The next hop of one backend.
 fn next_hop(
     backend: IpAddr,
     route: &Route,
     interface: &Interface,
-    neighbour: impl Fn(u32, IpAddr) -> Neighbour,
+    neighbour: impl FnOnce(u32, IpAddr) -> Neighbour,
 ) -> Result<NextHop, Unresolved> {
-    let name = || interface.name.clone();
+    let name = || interface.device.name.clone();
     if route.local {
         return Err(Unresolved::Local);
     }
@@ -124,17 +273,6 @@ fn next_hop(
     })
 }
 
-/// A neighbour that the kernel forgot for want of use keeps its last known address until it fails to answer.
-pub fn keep_known(former: &NextHops, present: &mut NextHops) {
-    for (address, found) in present {
-        if matches!(found, Err(Unresolved::Pending { .. }))
-            && let Some(Ok(known)) = former.get(address)
-        {
-            *found = Ok(*known);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,8 +285,12 @@ mod tests {
         Route { interface: 7, gateway, source: NODE, local: false }
     }
 
+    fn device(kind: Option<&str>) -> Device {
+        Device { name: "eth0".into(), kind: kind.map(str::to_owned) }
+    }
+
     fn interface() -> Interface {
-        Interface { name: "eth0".into(), up: true, mac: Some([2; 6]), mtu: 1500 }
+        Interface { device: device(None), up: true, mac: Some([2; 6]), mtu: 1500 }
     }
 
     #[test]
@@ -186,17 +328,126 @@ mod tests {
         assert_eq!(unresolved(Neighbour::Silent), Err(Unresolved::NoAnswer { neighbour, interface }));
     }
 
+    /// The next hop at each of several moments: interface and neighbour as the kernel gives them.
+    fn over_time(moments: &[(Option<(u32, Interface)>, Neighbour)]) -> Vec<Result<NextHop, Unresolved>> {
+        let mut former = Neighbours::new();
+        let mut found = Vec::new();
+        for (present, neighbour) in moments {
+            let index = present.as_ref().map_or(7, |(index, _)| *index);
+            let interfaces = present.iter().map(|(index, interface)| {
+                let Interface { device, up, mac, mtu } = interface;
+                (*index, Interface { device: device.clone(), up: *up, mac: *mac, mtu: *mtu })
+            });
+            let answers = Answers {
+                routes: [(BACKEND, Ok(Route { interface: index, ..route(None) }))].into(),
+                interfaces: interfaces.collect(),
+                neighbours: [((index, BACKEND), *neighbour)].into(),
+            };
+            let (network, in_use) = answers.network(&former);
+            former = in_use;
+            found.extend(network.next_hops.into_values());
+        }
+        found
+    }
+
     #[test]
-    fn a_forgotten_neighbour_is_remembered_and_a_silent_one_is_not() {
-        let known = next_hop(BACKEND, &route(None), &interface(), |_, _| Neighbour::Known([9; 6]));
-        let former = NextHops::from([(BACKEND, known.clone())]);
-        let pending = Unresolved::Pending { neighbour: BACKEND, interface: "eth0".into() };
-        let mut present = NextHops::from([(BACKEND, Err(pending))]);
-        keep_known(&former, &mut present);
-        assert_eq!(present, former);
-        let silent = Err(Unresolved::NoAnswer { neighbour: BACKEND, interface: "eth0".into() });
-        let mut present = NextHops::from([(BACKEND, silent.clone())]);
-        keep_known(&former, &mut present);
-        assert_eq!(present[&BACKEND], silent);
+    fn while_the_kernel_asks_the_last_answer_holds() {
+        use Neighbour::{Asking, Known, Silent};
+        let neighbour = BACKEND;
+        let hop = |mac: u8| next_hop(BACKEND, &route(None), &interface(), |_, _| Known([mac; 6]));
+        let pending = || Err(Unresolved::Pending { neighbour, interface: "eth0".into() });
+        let no_answer = || Err(Unresolved::NoAnswer { neighbour, interface: "eth0".into() });
+        let rows = [
+            ("asked for the first time", vec![Asking, Known([9; 6])], vec![pending(), hop(9)]),
+            ("forgotten", vec![Known([9; 6]), Asking, Asking], vec![hop(9), hop(9), hop(9)]),
+            (
+                "forgotten, then silent",
+                vec![Known([9; 6]), Asking, Silent],
+                vec![hop(9), hop(9), no_answer()],
+            ),
+            ("replaced", vec![Known([9; 6]), Known([8; 6])], vec![hop(9), hop(8)]),
+            (
+                "silent, asked again and again",
+                vec![Silent, Asking, Silent, Asking],
+                vec![no_answer(), no_answer(), no_answer(), no_answer()],
+            ),
+            (
+                "silent, then back",
+                vec![Silent, Asking, Known([9; 6])],
+                vec![no_answer(), no_answer(), hop(9)],
+            ),
+        ];
+        for (what, states, expected) in rows {
+            let moments: Vec<_> = states.into_iter().map(|state| (Some((7, interface())), state)).collect();
+            assert_eq!(over_time(&moments), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_is_forgotten_with_its_interface() {
+        use Neighbour::{Asking, Known};
+        let pending = Err(Unresolved::Pending { neighbour: BACKEND, interface: "eth0".into() });
+        let down = Some((7, Interface { up: false, ..interface() }));
+        let rows =
+            [("gone", None, 7), ("down", down, 7), ("gone and back as another", Some((8, interface())), 8)];
+        for (what, between, index_after) in rows {
+            let moments = [
+                (Some((7, interface())), Known([9; 6])),
+                (between, Asking),
+                (Some((index_after, interface())), Asking),
+            ];
+            let found = over_time(&moments);
+            assert!(found[0].is_ok(), "{what}");
+            assert!(found[1].is_err(), "{what}");
+            assert_eq!(found[2], pending, "{what}");
+        }
+    }
+
+    fn network(kind: Option<&str>) -> Network {
+        let hop = next_hop(BACKEND, &route(None), &interface(), |_, _| Neighbour::Known([9; 6]));
+        Network { next_hops: [(BACKEND, hop)].into(), devices: [(7, device(kind))].into() }
+    }
+
+    #[test]
+    fn what_xdp_in_the_driver_cannot_send_by_is_an_obstacle() {
+        let rows: [(Option<&str>, &[u32], bool); 10] = [
+            (None, &[3], true),
+            (Some("veth"), &[3], true),
+            (Some("bond"), &[3], true),
+            (Some("tun"), &[3], true),
+            (Some("bridge"), &[3], false),
+            (Some("vlan"), &[7, 3], false),
+            (Some("macvlan"), &[3], false),
+            // Sent back by the interface that it came in by.
+            (Some("macvlan"), &[7], true),
+            // Every ingress runs in generic mode.
+            (Some("vxlan"), &[], true),
+            (Some("a kind of the future"), &[3], false),
+        ];
+        for (kind, drivers, reachable) in rows {
+            let found = network(kind).reachable_from(drivers).remove(&BACKEND).unwrap();
+            assert_eq!(found.is_ok(), reachable, "{kind:?} from {drivers:?}");
+            if let (Err(obstacle), Some(kind)) = (found, kind) {
+                let text = obstacle.to_string();
+                assert!(text.starts_with(&format!("eth0 ({kind}) can't send ")), "{text}");
+                assert!(text.contains("use the mode generic"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interface_that_the_kernel_refuses_is_an_obstacle_of_its_backends_alone() {
+        let mut network = network(None);
+        let other = NextHop {
+            link: Link { egress: 8, ..network.next_hops[&BACKEND].clone().unwrap().link },
+            source: NODE,
+            gateway: None,
+        };
+        network.next_hops.insert(ROUTER, Ok(other));
+        assert_eq!(egresses(&network.next_hops), [7, 8].into());
+        let mut found = network.reachable_from(&[]);
+        network.refuse(&mut found, &[(7, "Invalid argument".into())].into());
+        let reason = Unresolved::NoTarget { interface: "eth0".into(), reason: "Invalid argument".into() };
+        assert_eq!(found, NextHops::from([(BACKEND, Err(reason)), (ROUTER, Ok(other))]));
     }
 }

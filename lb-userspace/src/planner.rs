@@ -67,7 +67,8 @@ impl std::fmt::Display for Obstacle {
 
 /// What the maps should hold.
 ///
-/// Numbers follow the order of the configuration: services from 0, backends from 1.
+/// Numbers follow the order of the configuration: services from 0, backends from 1. Lookup tables are of the backends
+/// that can be reached from this node.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
     let mut desired = Desired::default();
@@ -214,3 +215,6 @@ pub fn write(image: &mut Image, write: &Write) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,19 @@ pub static AGENT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "
 
 /// `xdp_pass`, which passes every packet: a veth takes what XDP transmits into it only while it runs a program itself.
 pub static PASS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pass"));
+
+#[cfg(test)]
+mod tests {
+    use aya_obj::Object;
+
+    use super::*;
+
+    #[test]
+    fn each_object_tells_the_kernel_its_licence() {
+        for (name, object) in [("balancer", BALANCER), ("agent", AGENT), ("pass", PASS)] {
+            let licence = Object::parse(object).unwrap().license;
+            // Not what aya would say for an object without a licence: "GPL".
+            assert_eq!(licence.to_str(), Ok("Dual MIT/GPL"), "{name}");
+        }
+    }
+}

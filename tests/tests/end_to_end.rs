@@ -26,7 +26,7 @@ fn every_service_is_answered_by_every_backend_and_every_packet_is_counted() -> R
     let ask = |service: Service| -> Result<Tally> {
         let mut requests = vec![Request::to(&service, "/"); 60];
         requests.extend(vec![Request::to(&service, "/big"); 2]);
-        Ok(Tally::of(service, &curl::fetch(&lab, &requests)?))
+        Ok(Tally::of(service, &requests, &curl::fetch(&lab, &requests)?))
     };
     let tallies: Vec<_> = SERVICES.into_iter().map(ask).collect::<Result<_>>()?;
     let counted = Snapshot::take(&balancer)?.since(&before);
@@ -127,7 +127,9 @@ fn an_unknown_interface_is_named() -> Result<()> {
     let lab = Lab::new()?;
     let yaml = balancer::configure(lab.directory(), &SERVICES).replace("name: eth0", "name: eth7");
     let error = refusal(&lab, &yaml)?;
-    assert!(error.contains("eth7"), "{error}");
+    let file = lab.directory().join("lb.yaml");
+    let place = format!("lbd: {}:3:11: interfaces[0].name: there is no interface eth7 here;", file.display());
+    assert!(error.starts_with(&place), "{error}");
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! The load balancer's command line.
 
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 use lb_userspace::api::{Backend, Service, Status};
 use lb_userspace::client::get;
-use lb_userspace::tables::Tabular;
+use lb_userspace::terminal::Tabular;
 use serde::Serialize;
 
 #[derive(Parser)]
@@ -50,15 +51,20 @@ enum List {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+    match run(&Arguments::parse()).and_then(|text| say(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lbctl: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whoever closes the pipe, as `lbctl … | head -1` does, has seen enough.
+fn say(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
     }
 }
 

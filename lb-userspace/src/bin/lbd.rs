@@ -1,6 +1,5 @@
 //! The load balancer's daemon.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,12 +7,12 @@ use anyhow::Result;
 use clap::Parser;
 use lb_userspace::api::{Socket, router};
 use lb_userspace::config::Config;
-use lb_userspace::daemon::Daemon;
+use lb_userspace::daemon::{self, Daemon};
 use lb_userspace::privileges;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::info;
+use tracing::{info, warn};
 
 #[derive(Parser)]
 #[command(version, about = "Layer-4 load balancer: attaches the datapath and keeps its tables true")]
@@ -25,11 +24,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    lb_userspace::logging::start();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,14 +41,21 @@ async fn run(arguments: &Arguments) -> Result<()> {
     privileges::check()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            warn!("SIGHUP: the configuration is read only at start; restart lbd to change it");
+        }
+    });
 
+    daemon::check(&config)?;
     let socket = Socket::bind(&config.socket).await?;
     let daemon = Daemon::start(config).await?;
     let (ask, questions) = mpsc::channel(16);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     info!("ready");
     tokio::select! {
-        ended = daemon.run(questions) => ended,
+        () = daemon.run(questions) => Ok(()),
         ended = socket.serve(router(ask)) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),

@@ -2,6 +2,7 @@
 
 use crate::attach::Mode;
 
+use super::error::Position;
 use super::file::{self, List};
 use super::section::{Section, Seen};
 use super::value;
@@ -13,6 +14,19 @@ pub struct Interface {
     pub name: String,
     /// Where on the interface the program runs.
     pub mode: Mode,
+    /// Where the file says its name.
+    pub name_at: Option<Position>,
+    /// Where the file says its mode, or else its name.
+    pub mode_at: Option<Position>,
+}
+
+/// What of an interface an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceField {
+    /// Its name.
+    Name,
+    /// Its mode.
+    Mode,
 }
 
 const MODES: &[(&str, Mode)] = &[("auto", Mode::Auto), ("driver", Mode::Driver), ("generic", Mode::Generic)];
@@ -44,5 +58,7 @@ fn interface(
     let mode = section.optional("mode", written.mode.as_ref(), Mode::Auto, |text| value::choice(text, MODES));
     let word = written.name.as_ref()?;
     let name = section.unique("name", word.referenced, names, name?, "remove one");
-    Some(Interface { name: name?, mode: mode? })
+    let name_at = Position::of(word.referenced);
+    let mode_at = written.mode.as_ref().map_or(name_at, |word| Position::of(word.referenced));
+    Some(Interface { name: name?, mode: mode?, name_at, mode_at })
 }

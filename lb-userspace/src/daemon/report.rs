@@ -10,6 +10,7 @@ use super::Daemon;
 use crate::api::{Backend, BackendState, Interface, Report, Service, Status};
 use crate::config::Forwarding;
 use crate::image::Counters;
+use crate::next_hop::NextHop;
 
 impl Daemon {
     /// Everything, at this moment.
@@ -76,6 +77,8 @@ impl Daemon {
                 let counted = counters.backends.get(&desired.index).copied().unwrap_or_default();
                 let state =
                     if desired.obstacle.is_none() { BackendState::Active } else { BackendState::Unresolved };
+                let hop = self.next_hops.get(&configured.address).and_then(|found| found.as_ref().ok());
+                let hop = hop.filter(|_| desired.obstacle.is_none());
                 Backend {
                     service: service.name.clone(),
                     name: configured.name.clone(),
@@ -83,6 +86,9 @@ impl Daemon {
                     weight: configured.weight,
                     state,
                     reason: desired.obstacle.as_ref().map(ToString::to_string),
+                    interface: hop.map(|hop| self.network.name(hop.link.egress)),
+                    next_hop_mac: hop.map(NextHop::mac),
+                    source: hop.filter(|_| service.forwarding == Forwarding::Ipip).map(|hop| hop.source),
                     slots: desired.slots,
                     packets: counted.packets,
                     bytes: counted.octets,

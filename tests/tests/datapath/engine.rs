@@ -1,5 +1,6 @@
 //! Two ways to walk a packet: over the host's collections, and through the loaded program.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use aya::programs::{TestRun, TestRunOptions};
@@ -63,6 +64,8 @@ impl Kernel {
         let veth = ["link", "add", "other", "index", "100", "type", "veth", "peer", "name", "end"];
         assert!(Command::new("ip").args(veth).status().unwrap().success());
         let mut balancer = Balancer::load(HashKey::new(HASH_KEY)).unwrap();
+        let egresses = image.backends.values().map(|backend| backend.egress).collect();
+        assert_eq!(balancer.offer(&egresses), BTreeMap::new());
         for write in plan(&Image::default(), &image) {
             balancer.apply(&write).unwrap();
         }

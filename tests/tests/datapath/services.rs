@@ -149,7 +149,13 @@ pub fn v6(text: &str) -> [u8; 16] {
 /// The maps for all of them.
 pub fn image() -> Image {
     let config = Config {
-        interfaces: vec![Interface { name: "lo".into(), mode: Mode::default() }],
+        file: PathBuf::new(),
+        interfaces: vec![Interface {
+            name: "lo".into(),
+            mode: Mode::default(),
+            name_at: None,
+            mode_at: None,
+        }],
         socket: PathBuf::new(),
         state_directory: PathBuf::new(),
         hash_key: Some(HashKey::new(HASH_KEY)),

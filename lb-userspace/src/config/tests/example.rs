@@ -5,12 +5,17 @@ use std::path::Path;
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
 
-use super::super::{Backend, Config, Forwarding, Interface, Service};
+use super::super::{Backend, Config, Forwarding, Interface, InterfaceField, Position, Service};
 use super::{BASE, edited, lines, parse};
 use crate::attach::Mode;
 
 fn backend(name: &str, address: &str, weight: u32) -> Backend {
     Backend { name: name.into(), address: address.parse().unwrap(), weight }
+}
+
+fn interface(name: &str, mode: Mode, name_at: (u64, u64), mode_at: (u64, u64)) -> Interface {
+    let at = |(line, column)| Some(Position { line, column });
+    Interface { name: name.into(), mode, name_at: at(name_at), mode_at: at(mode_at) }
 }
 
 #[test]
@@ -42,9 +47,10 @@ fn the_example_means_what_it_says() {
         ],
     };
     let meant = Config {
+        file: file.clone(),
         interfaces: vec![
-            Interface { name: "eth0".into(), mode: Mode::Driver },
-            Interface { name: "eth1".into(), mode: Mode::Auto },
+            interface("eth0", Mode::Driver, (12, 11), (17, 11)),
+            interface("eth1", Mode::Auto, (18, 11), (18, 11)),
         ],
         socket: "/run/lb/lbd.sock".into(),
         state_directory: "/var/lib/lb".into(),
@@ -57,7 +63,7 @@ fn the_example_means_what_it_says() {
 #[test]
 fn what_is_not_written_has_its_default() {
     let config = parse(BASE).unwrap();
-    assert_eq!(config.interfaces, [Interface { name: "eth0".into(), mode: Mode::Auto }]);
+    assert_eq!(config.interfaces, [interface("eth0", Mode::Auto, (3, 11), (3, 11))]);
     assert_eq!(config.socket, Path::new("/run/lb/lbd.sock"));
     assert_eq!(config.state_directory, Path::new("/var/lib/lb"));
     assert_eq!(config.hash_key, None);
@@ -66,6 +72,16 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.services[0].backends[1], backend("10.0.0.2", "10.0.0.2", 1));
     assert_eq!(config.services[0].table_size, 65_537);
     assert_eq!(config.services[1].backends, []);
+}
+
+#[test]
+fn what_is_seen_later_is_said_with_its_place_too() {
+    let text = edited("  - name: eth0", "  - name: lo\n  - name: eth7\n    mode: driver");
+    let config = parse(&text).unwrap();
+    let said = |index, field| config.interface_error(index, field, "it is none".into()).to_string();
+    assert_eq!(said(1, InterfaceField::Name), "lb.yaml:4:11: interfaces[1].name: it is none");
+    assert_eq!(said(1, InterfaceField::Mode), "lb.yaml:5:11: interfaces[1].mode: it is none");
+    assert_eq!(said(0, InterfaceField::Mode), "lb.yaml:3:11: interfaces[0].mode: it is none");
 }
 
 /// A YAML reader that guesses types makes a number of such a key, and another key of that number.

@@ -1,0 +1,81 @@
+//! What the daemon tells whoever reads its log.
+
+use std::net::IpAddr;
+
+use tracing::{info, warn};
+
+use super::{Attachment, Config, Desired, Network, NextHops};
+use crate::config::Forwarding;
+
+/// Where the program runs now.
+pub(super) fn attached(attachment: &Attachment) {
+    let (interface, mode) = (&attachment.interface, attachment.mode.name());
+    if let Some(note) = &attachment.note {
+        warn!("attached to {interface} in {mode} mode: {note}");
+    } else {
+        info!("attached to {interface} in {mode} mode");
+    }
+}
+
+/// Interfaces with the program on them that have gone since the last look, and the program with them.
+pub(super) fn lost_interfaces(attachments: &[Attachment], former: &Network, present: &Network) {
+    for Attachment { interface, index, .. } in attachments {
+        if former.devices.contains_key(index) && !present.devices.contains_key(index) {
+            warn!("{interface} is gone: no packets are balanced there; restart lbd when it is back");
+        }
+    }
+}
+
+/// Backends that can be reached now and couldn't before, and the other way round.
+pub(super) fn changes(
+    config: &Config,
+    former: &Desired,
+    desired: &Desired,
+    next_hops: &NextHops,
+    network: &Network,
+) {
+    for ((service, former), configured) in desired.services.iter().zip(&former.services).zip(&config.services)
+    {
+        let backends = service.backends.iter().zip(&former.backends).zip(&configured.backends);
+        for ((backend, former), backend_configured) in backends {
+            let (service, name) = (&configured.name, &backend_configured.name);
+            match &backend.obstacle {
+                obstacle if *obstacle == former.obstacle => {}
+                Some(obstacle) => warn!("service {service} runs without backend {name}: {obstacle}"),
+                None => {
+                    let way = way(configured.forwarding, backend_configured.address, next_hops, network);
+                    info!("service {service}: backend {name} can be reached{way}");
+                }
+            }
+        }
+    }
+}
+
+/// As in ` through eth0, next hop 02:00:00:00:00:01, source 198.51.100.10`.
+fn way(forwarding: Forwarding, address: IpAddr, next_hops: &NextHops, network: &Network) -> String {
+    let Some(Ok(hop)) = next_hops.get(&address) else { return String::new() };
+    let interface = network.name(hop.link.egress);
+    let way = format!(" through {interface}, next hop {}", hop.mac());
+    match forwarding {
+        Forwarding::L2 => way,
+        Forwarding::Ipip => format!("{way}, source {}", hop.source),
+    }
+}
+
+/// Services that start without some of their backends: other nodes may have another table.
+pub(super) fn incomplete_tables(config: &Config, desired: &Desired) {
+    for (configured, desired) in config.services.iter().zip(&desired.services) {
+        let backends = configured.backends.iter().zip(&desired.backends);
+        let missing: Vec<_> = backends
+            .filter(|(_, desired)| desired.obstacle.is_some())
+            .map(|(configured, _)| configured.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            warn!(
+                "service {}: the lookup table is built without {}; it differs from that of nodes that reach them",
+                configured.name,
+                missing.join(", ")
+            );
+        }
+    }
+}
