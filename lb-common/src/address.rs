@@ -1,5 +1,7 @@
 //! IP addresses as the maps hold them.
 
+use crate::flow::IpVersion;
+
 /// An IPv6 address, or an IPv4 address in its mapped form `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2).
 ///
 /// The sixteen octets in network order, held as two words so that copying, comparing and hashing take two
@@ -30,6 +32,12 @@ impl Address {
         Address { words: [both as u64, (both >> 64) as u64] }
     }
 
+    /// The address of these words; see [`Address::words`].
+    #[must_use]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Address { words }
+    }
+
     /// The octets in network order, as two little-endian words.
     #[inline(always)]
     #[must_use]
@@ -42,6 +50,38 @@ impl Address {
     #[must_use]
     pub const fn v4_word(self) -> u32 {
         (self.words[1] >> 32) as u32
+    }
+
+    /// The four octets of an IPv4 address; meaningless for IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4_octets(self) -> [u8; 4] {
+        self.v4_word().to_le_bytes()
+    }
+
+    /// Whether the first `bits` of the 128 are the other address's. An IPv4 prefix is 96 bits longer here.
+    #[must_use]
+    pub const fn shares_prefix(self, other: Address, bits: u32) -> bool {
+        let differing = u128::from_be_bytes(self.octets()) ^ u128::from_be_bytes(other.octets());
+        differing.leading_zeros() >= bits
+    }
+
+    /// Whether an error may be sent there: not to nobody, not to itself, and not to many at once (RFC 1122,
+    /// section 3.2.2; RFC 4443, section 2.4).
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_a_host(self, version: IpVersion) -> bool {
+        match version {
+            IpVersion::V4 => {
+                let [first, ..] = self.v4_octets();
+                first != 0 && first != 127 && first < 224
+            }
+            IpVersion::V6 => {
+                let first = self.words[0] as u8;
+                // ::/96 holds nobody, the loopback address, and what was once IPv4.
+                first != 0xff && (self.words[0] != 0 || self.words[1] as u32 != 0)
+            }
+        }
     }
 
     /// The sixteen octets in network order.

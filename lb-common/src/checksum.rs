@@ -1,5 +1,7 @@
 //! The Internet checksum (RFC 1071).
 
+use crate::address::Address;
+
 /// A one's complement sum of 16-bit words in network order, not yet folded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum(u32);
@@ -31,6 +33,27 @@ impl Sum {
         })
     }
 
+    /// Adds an IPv6 address, as part of a pseudo-header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn address(self, address: Address) -> Self {
+        let [high, low] = address.words();
+        let mut sum = self;
+        let mut shift = 0;
+        while shift < 64 {
+            sum = sum.word(((high >> shift) as u16).swap_bytes()).word(((low >> shift) as u16).swap_bytes());
+            shift += 16;
+        }
+        sum
+    }
+
+    /// A header's checksum after one of its words was replaced (RFC 1624, equation 3).
+    #[inline(always)]
+    #[must_use]
+    pub const fn replaced(checksum: u16, former: u16, present: u16) -> u16 {
+        Sum(0).word(!checksum).word(!former).word(present).checksum()
+    }
+
     /// The sum in 16 bits, before it is complemented.
     #[inline(always)]
     #[must_use]
@@ -57,6 +80,12 @@ mod tests {
         let sum = Sum::default().octets(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.folded(), 0xddf2);
         assert_eq!(sum.checksum(), !0xddf2);
+    }
+
+    /// RFC 1624, section 4.
+    #[test]
+    fn a_replaced_word() {
+        assert_eq!(Sum::replaced(0xdd2f, 0x5555, 0x3285), 0x0000);
     }
 
     #[test]

@@ -1,23 +1,36 @@
 //! The walk of a packet through the balancer.
 //!
-//! parse → classify (which service, or not ours) → select a backend → rewrite → count.
+//! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count.
 
+mod answer;
+mod datagram;
 pub mod decapsulate;
-mod parse;
+mod network;
+mod quoted;
 mod rewrite;
+mod select;
 
+use crate::address::Address;
 use crate::backend::Backend;
+use crate::flow::{IpVersion, Protocol};
+use crate::fragment::{FragmentKey, FragmentRoute};
 use crate::packet::Packet;
-use crate::service::{Service, ServiceKey};
+use crate::service::{QuicKey, Service, ServiceKey};
 use crate::siphash::HashKey;
-use crate::slot::{BackendIndex, Slot, slot_of};
+use crate::slot::{BackendIndex, Slot};
 use crate::verdict::{DropReason, PassReason, RECEIVED, Verdict};
-use parse::{Arrival, parse};
+use crate::vip::{Vip, VipFlags};
+use crate::wire::icmp;
+use crate::wire::ports::Ports;
+use datagram::Datagram;
 
 /// What the datapath asks of its maps, and where it counts.
 pub trait Tables {
     /// The key of the flow hash.
     fn hash_key(&self) -> HashKey;
+
+    /// The VIP of that address.
+    fn vip(&self, address: &Address) -> Option<Vip>;
 
     /// The service of that name.
     fn service(&self, key: &ServiceKey) -> Option<Service>;
@@ -25,8 +38,23 @@ pub trait Tables {
     /// A slot of a lookup table; `None` if there is no such table or slot.
     fn slot(&self, table: u32, slot: u32) -> Option<Slot>;
 
+    /// The backend that has that server ID.
+    fn quic(&self, key: &QuicKey) -> Option<BackendIndex>;
+
     /// The backend of that number; its entry may be empty.
     fn backend(&self, index: BackendIndex) -> Option<&Backend>;
+
+    /// Where the first part of a packet went.
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentRoute>;
+
+    /// Remembers where the first part of a packet goes.
+    fn remember_fragment(&self, key: &FragmentKey, route: FragmentRoute);
+
+    /// The node's own address of that version, which errors to clients come from.
+    fn own_address(&self, version: IpVersion) -> Option<Address>;
+
+    /// Whether an error may be sent to that client now: no more than a few a second.
+    fn may_send_error(&self, client: &Address) -> bool;
 
     /// Adds one to a counter of the node.
     fn count(&self, counter: usize);
@@ -34,8 +62,39 @@ pub trait Tables {
     /// Counts a packet that a service's backend is sent.
     fn count_forwarded(&self, service: u32, backend: BackendIndex, octets: u16);
 
+    /// Counts a packet of a service that was answered with an error.
+    fn count_answered(&self, service: u32);
+
     /// Counts a packet that a service dropped.
     fn count_dropped(&self, service: u32, reason: DropReason);
+}
+
+/// Why a packet isn't forwarded.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+enum Refusal {
+    /// It is the kernel's.
+    Pass(PassReason),
+    /// It is nobody's.
+    Drop(DropReason),
+    /// It asks whether the VIP is there.
+    Echo,
+    /// Its sender should hear that it may pass no further router.
+    TimeExceeded,
+    /// Its sender should hear how long it may be.
+    TooBig {
+        /// Octets of the longest IP packet.
+        mtu: u32,
+    },
+}
+
+/// Where a packet goes.
+#[derive(Clone, Copy)]
+struct Route {
+    /// Number of the service's counters.
+    service: u32,
+    backend: BackendIndex,
+    flow_hash: u64,
 }
 
 /// Decides what happens to a packet, and does all of it but sending.
@@ -49,37 +108,167 @@ pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
 
 #[inline(always)]
 fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    let arrival = match parse(packet) {
-        Ok(arrival) => arrival,
+    let network = match network::parse(packet) {
+        Ok(network) => network,
         Err(reason) => return Verdict::Pass(reason),
     };
-    let Some(service) = tables.service(&arrival.flow.service_key()) else {
-        return Verdict::Pass(PassReason::NoService);
+    let Some(vip) = tables.vip(&network.destination) else {
+        return Verdict::Pass(PassReason::NotAVip);
     };
-    match forward(packet, tables, &arrival, service) {
-        Ok(egress) => Verdict::Transmit { egress },
-        Err(reason) => {
-            tables.count_dropped(service.index, reason);
-            Verdict::Drop(reason)
+    let datagram = match datagram::parse(packet, network) {
+        Ok(datagram) => datagram,
+        Err(reason) => return Verdict::Drop(reason),
+    };
+    let mut service = None;
+    let forwarded = match route(packet, tables, vip, &datagram, &mut service) {
+        Ok(route) => forward(packet, tables, &datagram, route),
+        Err(refusal) => Err(refusal),
+    };
+    match forwarded {
+        Ok(egress) => Verdict::Forward { egress },
+        Err(refusal) => refuse(packet, tables, &datagram, refusal, service),
+    }
+}
+
+/// Where a packet for a VIP goes, whose IP headers are legal. Names the service once it is known.
+#[inline(always)]
+fn route<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    vip: Vip,
+    datagram: &Datagram,
+    service: &mut Option<u32>,
+) -> Result<Route, Refusal> {
+    if datagram.network.hop_limit <= 1 {
+        return Err(Refusal::TimeExceeded);
+    }
+    match (datagram.protocol, datagram.network.version) {
+        (Protocol::TCP | Protocol::UDP, _) if datagram.is_later_fragment() => {
+            later_fragment(tables, vip, datagram, service)
         }
+        (Protocol::TCP | Protocol::UDP, _) => transport(packet, tables, vip, datagram, service),
+        (Protocol::ICMP, IpVersion::V4) | (Protocol::ICMPV6, IpVersion::V6) => {
+            control(packet, tables, vip, datagram, service)
+        }
+        _ => Err(Refusal::Pass(PassReason::OtherProtocol)),
+    }
+}
+
+/// TCP or UDP, with its ports.
+#[inline(always)]
+fn transport<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    vip: Vip,
+    datagram: &Datagram,
+    named: &mut Option<u32>,
+) -> Result<Route, Refusal> {
+    let ports = Ports::at(packet, datagram.offset).ok_or(Refusal::Drop(DropReason::BadLength))?;
+    let flow = datagram.flow(ports.source(), ports.destination());
+    let service = service_of(tables, vip, flow.destination_port, flow.protocol)?;
+    *named = Some(service.index);
+    datagram.check_transport()?;
+
+    let mut route = select::by_flow(tables, &service, &flow)?;
+    if let Some(backend) = select::by_server_id(packet, tables, &service, datagram) {
+        route.backend = backend;
+    }
+    if let Some(key) = datagram.fragment_key() {
+        tables.remember_fragment(&key, FragmentRoute::new(route.service, route.backend));
+    }
+    Ok(route)
+}
+
+/// A part of a packet without ports: goes where the first part went, or where all parts go.
+#[inline(always)]
+fn later_fragment<T: Tables>(
+    tables: &T,
+    vip: Vip,
+    datagram: &Datagram,
+    named: &mut Option<u32>,
+) -> Result<Route, Refusal> {
+    let unknown = Refusal::Drop(DropReason::UnknownFragment);
+    let key = datagram.fragment_key().ok_or(unknown)?;
+    let flow = datagram.flow(0, 0);
+    if let Some(first) = tables.fragment(&key) {
+        *named = Some(first.service);
+        let flow_hash = flow.hash(tables.hash_key());
+        return Ok(Route { service: first.service, backend: first.backend(), flow_hash });
+    }
+    let service = tables.service(&ServiceKey::fragments(vip.index, flow.protocol)).ok_or(unknown)?;
+    *named = Some(service.index);
+    select::by_flow(tables, &service, &flow)
+}
+
+/// ICMP: errors about a flow go where the flow goes, echo requests are answered if the VIP does that.
+#[inline(always)]
+fn control<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    vip: Vip,
+    datagram: &Datagram,
+    named: &mut Option<u32>,
+) -> Result<Route, Refusal> {
+    let not_ours = Refusal::Pass(PassReason::Icmp);
+    if datagram.fragment.is_some() {
+        return Err(not_ours);
+    }
+    match icmp::kind(packet, datagram.offset, datagram.network.version) {
+        Some(icmp::Kind::EchoRequest) if vip.flags.has(VipFlags::ANSWERS_ECHO) => Err(Refusal::Echo),
+        Some(icmp::Kind::Error) => {
+            let flow = quoted::flow(packet, datagram).ok_or(not_ours)?;
+            let Ok(service) = service_of(tables, vip, flow.destination_port, flow.protocol) else {
+                return Err(not_ours);
+            };
+            *named = Some(service.index);
+            select::by_flow(tables, &service, &flow)
+        }
+        _ => Err(not_ours),
     }
 }
 
 #[inline(always)]
+fn service_of<T: Tables>(tables: &T, vip: Vip, port: u16, protocol: Protocol) -> Result<Service, Refusal> {
+    if let Some(service) = tables.service(&ServiceKey::new(vip.index, port, protocol)) {
+        return Ok(service);
+    }
+    let any_port = vip.flags.has(VipFlags::HAS_ANY_PORT);
+    let service = if any_port { tables.service(&ServiceKey::any_port(vip.index, protocol)) } else { None };
+    service.ok_or(Refusal::Pass(PassReason::NoService))
+}
+
+/// Returns the interface to send the packet out of.
+#[inline(always)]
 fn forward<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
-    arrival: &Arrival,
-    service: Service,
-) -> Result<u32, DropReason> {
-    arrival.check_length(packet.length())?;
-
-    let flow_hash = arrival.flow.hash(tables.hash_key());
-    let slot = tables.slot(service.table, slot_of(flow_hash, service.slots)).ok_or(DropReason::NoBackend)?;
-    let index = slot.current();
-    let backend = tables.backend(index).ok_or(DropReason::NoBackend)?;
-
-    rewrite::toward(packet, arrival, backend, flow_hash)?;
-    tables.count_forwarded(service.index, index, arrival.length);
+    datagram: &Datagram,
+    route: Route,
+) -> Result<u32, Refusal> {
+    let backend = tables.backend(route.backend).ok_or(Refusal::Drop(DropReason::NoBackend))?;
+    rewrite::toward(packet, datagram, backend, route.flow_hash)?;
+    tables.count_forwarded(route.service, route.backend, datagram.network.length);
     Ok(backend.egress)
+}
+
+#[inline(always)]
+fn refuse<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    datagram: &Datagram,
+    refusal: Refusal,
+    service: Option<u32>,
+) -> Verdict {
+    let verdict = match refusal {
+        Refusal::Pass(reason) => Verdict::Pass(reason),
+        Refusal::Drop(reason) => Verdict::Drop(reason),
+        Refusal::Echo => answer::echo(packet, datagram),
+        Refusal::TimeExceeded | Refusal::TooBig { .. } => answer::error(packet, tables, datagram, refusal),
+    };
+    match (verdict, service) {
+        (Verdict::Drop(reason), Some(service)) => tables.count_dropped(service, reason),
+        (Verdict::Answer(_), Some(service)) => tables.count_answered(service),
+        _ => {}
+    }
+    verdict
 }

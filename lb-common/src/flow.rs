@@ -1,7 +1,7 @@
 //! Flows and their hash.
 
 use crate::address::Address;
-use crate::service::ServiceKey;
+use crate::service::ServiceFlags;
 use crate::siphash::{HashKey, siphash13};
 
 /// A transport protocol's number in IP headers (IANA "Assigned Internet Protocol Numbers").
@@ -9,6 +9,8 @@ use crate::siphash::{HashKey, siphash13};
 pub struct Protocol(pub u8);
 
 impl Protocol {
+    /// Internet control message protocol.
+    pub const ICMP: Protocol = Protocol(1);
     /// IPv4 encapsulated in IP (RFC 2003).
     pub const IPV4: Protocol = Protocol(4);
     /// Transmission control protocol.
@@ -17,6 +19,8 @@ impl Protocol {
     pub const UDP: Protocol = Protocol(17);
     /// IPv6 encapsulated in IP (RFC 2473).
     pub const IPV6: Protocol = Protocol(41);
+    /// Internet control message protocol of IPv6.
+    pub const ICMPV6: Protocol = Protocol(58);
 }
 
 /// Which of the two internet protocols.
@@ -58,11 +62,19 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// What the service table is asked for.
+    /// The flow, less what its service doesn't tell flows apart by.
     #[inline(always)]
     #[must_use]
-    pub const fn service_key(&self) -> ServiceKey {
-        ServiceKey::new(self.destination, self.destination_port, self.protocol)
+    pub fn reduced(mut self, flags: ServiceFlags) -> Self {
+        if flags.has(ServiceFlags::BY_SOURCE) || flags.has(ServiceFlags::BY_ADDRESSES) {
+            self.source_port = 0;
+            self.destination_port = 0;
+        }
+        if flags.has(ServiceFlags::BY_SOURCE) {
+            self.destination = Address::default();
+            self.protocol = Protocol(0);
+        }
+        self
     }
 
     /// The keyed hash that places the flow in its service's lookup table.

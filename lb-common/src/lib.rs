@@ -8,7 +8,7 @@
 //! | [`packet`] | bounded access to a frame |
 //! | [`wire`] | header formats: the only place that knows big-endian |
 //! | [`flow`], [`siphash`] | the 5-tuple and its keyed hash |
-//! | [`service`], [`slot`], [`backend`] | what the maps hold: the layouts shared with userspace |
+//! | [`vip`], [`service`], [`slot`], [`backend`], [`fragment`] | what the maps hold: the layouts shared with userspace |
 //! | [`datapath`] | the walk of a packet through them, at the load balancer and at the backend |
 //! | [`verdict`] | how a walk ends, why, and where that is counted |
 //!
@@ -20,12 +20,16 @@ pub mod address;
 pub mod backend;
 pub mod checksum;
 pub mod datapath;
+pub mod directory;
 pub mod flow;
+pub mod fragment;
 pub mod packet;
 pub mod service;
+pub mod settings;
 pub mod siphash;
 pub mod slot;
 pub mod verdict;
+pub mod vip;
 pub mod wire;
 
 #[cfg(not(target_endian = "little"))]

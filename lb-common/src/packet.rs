@@ -8,6 +8,25 @@ pub trait Packet {
     /// Octets from the first of the Ethernet header to the last of the frame.
     fn length(&self) -> usize;
 
+    /// Whether the frame has at least `end` octets.
+    fn reaches(&self, end: usize) -> bool {
+        self.length() >= end
+    }
+
+    /// Whether there is something behind the first `end` octets, which the packet takes up.
+    fn is_padded(&self, end: usize) -> bool {
+        self.length() > end
+    }
+
+    /// The same number, of which nothing is known.
+    ///
+    /// The kernel's verifier follows every way through a program with all that it knows on that way. Where many ways
+    /// meet, it goes on once if it forgets by which it came, and many times over if it doesn't.
+    #[must_use]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
+
     /// The `N` octets at `offset`; `None` if the frame ends before.
     fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
 
@@ -17,6 +36,10 @@ pub trait Packet {
     /// Puts `by` octets of unspecified content before the frame; `None`, and no change, if there is no room.
     #[must_use]
     fn grow_head(&mut self, by: usize) -> Option<()>;
+
+    /// Cuts the frame to `length` octets; `None`, and no change, if it is shorter.
+    #[must_use]
+    fn cut(&mut self, length: usize) -> Option<()>;
 
     /// Takes `by` octets from the frame's head; `None`, and no change, if too few would remain.
     #[must_use]

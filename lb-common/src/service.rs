@@ -1,29 +1,72 @@
 //! What the service map holds.
 
-use crate::address::Address;
 use crate::flow::Protocol;
 
-/// Services that the maps have room for.
+/// Services that the maps have room for, unless the configuration says otherwise.
 pub const CAPACITY: usize = 1024;
 
 /// Names a service: VIP, port and protocol.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey {
-    address: Address,
+    vip: u32,
     port: u16,
     protocol: u8,
-    zero: [u8; 5],
+    scope: Scope,
 }
 
-const _: () = assert!(size_of::<ServiceKey>() == 24, "the kernel hashes padding too: there must be none");
+const _: () = assert!(size_of::<ServiceKey>() == 8, "the kernel hashes padding too: there must be none");
+
+/// Which packets of a VIP a service takes.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(u8);
+
+impl Scope {
+    /// Those to its port.
+    const PORT: Scope = Scope(0);
+    /// Those to any port that has no service of its own.
+    const ANY_PORT: Scope = Scope(1);
+    /// Fragments, which name no port.
+    const FRAGMENTS: Scope = Scope(2);
+}
 
 impl ServiceKey {
-    /// `port` is in host byte order.
+    /// The service of one port, which is in host byte order.
     #[inline(always)]
     #[must_use]
-    pub const fn new(address: Address, port: u16, protocol: Protocol) -> Self {
-        ServiceKey { address, port, protocol: protocol.0, zero: [0; 5] }
+    pub const fn new(vip: u32, port: u16, protocol: Protocol) -> Self {
+        ServiceKey { vip, port, protocol: protocol.0, scope: Scope::PORT }
+    }
+
+    /// The service of all other ports.
+    #[inline(always)]
+    #[must_use]
+    pub const fn any_port(vip: u32, protocol: Protocol) -> Self {
+        ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::ANY_PORT }
+    }
+
+    /// The name as one word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(&self) -> u64 {
+        let port = self.port as u64 | (self.protocol as u64) << 16 | (self.scope.0 as u64) << 24;
+        self.vip as u64 | port << 32
+    }
+
+    /// The name that this word is.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        let [port_low, port_high, protocol, scope] = ((word >> 32) as u32).to_le_bytes();
+        let port = u16::from_le_bytes([port_low, port_high]);
+        ServiceKey { vip: word as u32, port, protocol, scope: Scope(scope) }
+    }
+
+    /// The service of fragments whose port is unknown.
+    #[inline(always)]
+    #[must_use]
+    pub const fn fragments(vip: u32, protocol: Protocol) -> Self {
+        ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::FRAGMENTS }
     }
 }
 
@@ -35,8 +78,69 @@ impl ServiceKey {
 pub struct Service {
     /// Number of its counters.
     pub index: u32,
+    /// What it does with flows.
+    pub flags: ServiceFlags,
     /// Number of its lookup table.
     pub table: u32,
     /// Slots of that table.
     pub slots: u32,
+}
+
+/// What a service does with flows. The second octet is the length of its QUIC server IDs, 0 for none.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFlags(pub u32);
+
+impl ServiceFlags {
+    /// Every flow of a client goes to the same backend, whatever its ports.
+    pub const BY_SOURCE: ServiceFlags = ServiceFlags(1);
+    /// Every flow between two addresses goes to the same backend, fragments included.
+    pub const BY_ADDRESSES: ServiceFlags = ServiceFlags(2);
+
+    /// Lets it do that, or not.
+    pub const fn set(&mut self, flag: ServiceFlags, yes: bool) {
+        if yes {
+            self.0 |= flag.0;
+        } else {
+            self.0 &= !flag.0;
+        }
+    }
+
+    /// Whether it does that.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(self, flag: ServiceFlags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    /// With server IDs of `length` octets, 1 to 8, in QUIC's connection IDs.
+    #[must_use]
+    pub const fn with_quic(self, length: u8) -> Self {
+        ServiceFlags(self.0 & 0xff | (length as u32) << 8)
+    }
+
+    /// Octets of the server IDs; 0 if the service isn't QUIC's.
+    #[inline(always)]
+    #[must_use]
+    pub const fn quic(self) -> u32 {
+        self.0 >> 8 & 0xf
+    }
+}
+
+/// Names a backend by the ID that it puts into QUIC's connection IDs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuicKey {
+    service: u32,
+    configuration: u32,
+    server_id: u64,
+}
+
+impl QuicKey {
+    /// The server of that ID in a service.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(service: u32, id: crate::wire::quic::ServerId) -> Self {
+        QuicKey { service, configuration: id.configuration as u32, server_id: id.octets }
+    }
 }

@@ -3,24 +3,30 @@
 /// The end of a walk. Each packet has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[repr(u32)]
 pub enum Verdict {
-    /// Rewritten, and to be sent out of that interface.
-    Transmit {
+    /// Rewritten for a backend, and to be sent out of that interface.
+    Forward {
         /// Index of the interface.
         egress: u32,
     },
+    /// Replaced by an answer to its sender, to be sent out of the interface that it came in by.
+    Answer(Answer),
     /// Untouched, and left to the kernel.
     Pass(PassReason),
-    /// Of a service, and discarded.
+    /// For a VIP, and discarded.
     Drop(DropReason),
 }
+
+// Verdicts and reasons are words: the verifier refuses misaligned accesses to the stack, which the compiler makes of
+// smaller parts of an enum.
 
 /// Defines a list of reasons once: the variants, how many there are, and their names in counters and output.
 macro_rules! reasons {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u8)]
+        #[repr(u32)]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {
@@ -39,36 +45,59 @@ macro_rules! reasons {
 reasons! {
     /// Why a packet is left to the kernel.
     PassReason {
-        /// Neither IPv4 nor IPv6: ARP, VLAN tags and others.
+        /// Neither IPv4 nor IPv6, also behind VLAN tags.
         NotIp = "not_ip",
-        /// The frame ends within the headers.
+        /// The frame ends before the destination address.
         Truncated = "truncated",
-        /// An IPv4 header that isn't of version 4 and five words: options.
-        Ipv4Options = "ipv4_options",
-        /// A part of an IPv4 packet.
-        Fragment = "fragment",
-        /// Neither TCP nor UDP: ICMP, IPv6 extension headers and others.
-        OtherProtocol = "other_protocol",
-        /// No service has this address, port and protocol.
+        /// The destination isn't a VIP.
+        NotAVip = "not_a_vip",
+        /// No service of the VIP has this port and protocol.
         NoService = "no_service",
+        /// For a VIP, but not TCP, UDP or ICMP.
+        OtherProtocol = "other_protocol",
+        /// ICMP for a VIP that isn't about a flow of a service, and no echo request that is to be answered.
+        Icmp = "icmp",
     }
 }
 
 reasons! {
-    /// Why a packet of a service is discarded.
+    /// Why a packet for a VIP is discarded.
     DropReason {
+        /// The IP header's version or length isn't legal.
+        BadHeader = "bad_header",
         /// The IP header announces more than the frame holds, or less than the headers need.
         BadLength = "bad_length",
+        /// The packet may pass no further router, and its sender was told enough times.
+        HopLimit = "hop_limit",
+        /// More IPv6 extension headers than are looked behind.
+        LongChain = "long_chain",
+        /// An IPv6 routing header has another destination in it.
+        RoutingHeader = "routing_header",
+        /// A part of a packet whose first part wasn't seen.
+        UnknownFragment = "unknown_fragment",
         /// The slot has no backend: none is configured or none can be reached.
         NoBackend = "no_backend",
-        /// With its outer header the packet would be longer than the egress interface takes.
+        /// Too long for the way to the backend, and its sender was told enough times.
         ExceedsMtu = "exceeds_mtu",
         /// The driver left no room in front of the frame for an outer header.
         NoHeadroom = "no_headroom",
     }
 }
 
-/// Counters of a node, one array a CPU: received, transmitted, then one for each [`PassReason`] and [`DropReason`].
+reasons! {
+    /// What a packet for a VIP is answered with, instead of being forwarded.
+    Answer {
+        /// Echo request: echo reply.
+        EchoReply = "echo_reply",
+        /// The packet may pass no further router.
+        TimeExceeded = "time_exceeded",
+        /// Too long for the way to the backend: "fragmentation needed" or "packet too big".
+        TooBig = "too_big",
+    }
+}
+
+/// Counters of a node, one array a CPU: received, forwarded, then one for each [`Answer`], [`PassReason`] and
+/// [`DropReason`].
 pub type NodeCounters = [u64; NODE_COUNTERS];
 
 /// How many counters a node has.
@@ -76,9 +105,10 @@ pub const NODE_COUNTERS: usize = FIRST_DROP + DropReason::ALL.len();
 
 /// Place of the number of packets received.
 pub const RECEIVED: usize = 0;
-/// Place of the number of packets transmitted.
-pub const TRANSMITTED: usize = 1;
-const FIRST_PASS: usize = 2;
+/// Place of the number of packets sent to backends.
+pub const FORWARDED: usize = 1;
+const FIRST_ANSWER: usize = 2;
+const FIRST_PASS: usize = FIRST_ANSWER + Answer::ALL.len();
 const FIRST_DROP: usize = FIRST_PASS + PassReason::ALL.len();
 
 impl Verdict {
@@ -87,7 +117,8 @@ impl Verdict {
     #[must_use]
     pub const fn counter(self) -> usize {
         match self {
-            Verdict::Transmit { .. } => TRANSMITTED,
+            Verdict::Forward { .. } => FORWARDED,
+            Verdict::Answer(answer) => FIRST_ANSWER + answer as usize,
             Verdict::Pass(reason) => FIRST_PASS + reason as usize,
             Verdict::Drop(reason) => FIRST_DROP + reason as usize,
         }
@@ -100,6 +131,8 @@ impl Verdict {
 pub struct ServiceCounters {
     /// What went to its backends.
     pub forwarded: Traffic,
+    /// Packets that were answered with an error instead of being forwarded.
+    pub answered: u64,
     /// Packets dropped, by [`DropReason`].
     pub dropped: [u64; DropReason::ALL.len()],
 }
@@ -131,7 +164,8 @@ mod tests {
     fn each_verdict_has_a_counter_of_its_own() {
         let mut seen = [0; NODE_COUNTERS];
         seen[RECEIVED] += 1;
-        seen[Verdict::Transmit { egress: 1 }.counter()] += 1;
+        seen[Verdict::Forward { egress: 1 }.counter()] += 1;
+        Answer::ALL.iter().for_each(|&answer| seen[Verdict::Answer(answer).counter()] += 1);
         PassReason::ALL.iter().for_each(|&reason| seen[Verdict::Pass(reason).counter()] += 1);
         DropReason::ALL.iter().for_each(|&reason| seen[Verdict::Drop(reason).counter()] += 1);
         assert_eq!(seen, [1; NODE_COUNTERS]);

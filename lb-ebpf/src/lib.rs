@@ -6,6 +6,7 @@
 #![cfg(target_arch = "bpf")]
 
 pub mod packet;
+pub mod prefix;
 
 /// What the kernel is told when it loads a program, in the words of its `include/linux/license.h`. It lets only those
 /// under the GPL call certain helpers.

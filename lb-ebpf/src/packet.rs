@@ -1,18 +1,27 @@
 //! A frame as XDP shows it: the only file that compares packet pointers.
 
-use core::hint;
+use core::{hint, ptr};
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::generated::bpf_xdp_adjust_head;
+use aya_ebpf::btf_maps::PerCpuArray;
+use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
+use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::XdpContext;
 use lb_common::packet::Packet;
 
+/// See [`Packet::forget`].
+#[btf_map]
+static FORGOTTEN: PerCpuArray<u64, 1> = PerCpuArray::new();
+
 /// The frame that a program was called for.
-pub struct XdpPacket {
+///
+/// With `MULTI_BUFFER` it may be in several pieces, of which the first, with all of the headers, can be looked at. Only
+/// programs that say so may ask for the length of all of them (Linux 5.18).
+pub struct XdpPacket<const MULTI_BUFFER: bool> {
     context: XdpContext,
 }
 
-impl XdpPacket {
+impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
     /// The frame of a context.
     #[inline(always)]
     #[must_use]
@@ -36,6 +45,11 @@ impl XdpPacket {
     }
 
     #[inline(always)]
+    fn first_piece(&self) -> usize {
+        self.context.data_end() - self.context.data()
+    }
+
+    #[inline(always)]
     fn adjust_head(&mut self, by: i32) -> Option<()> {
         // SAFETY: the pointer is the context that the kernel gave to the program.
         let status = unsafe { bpf_xdp_adjust_head(self.context.as_ptr().cast(), by) };
@@ -43,10 +57,36 @@ impl XdpPacket {
     }
 }
 
-impl Packet for XdpPacket {
+impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
     #[inline(always)]
     fn length(&self) -> usize {
-        self.context.data_end() - self.context.data()
+        if MULTI_BUFFER {
+            // SAFETY: the pointer is the context that the kernel gave to the program.
+            return unsafe { bpf_xdp_get_buff_len(self.context.as_ptr().cast()) } as usize;
+        }
+        self.first_piece()
+    }
+
+    /// Most frames are in one piece: the kernel is asked only when that isn't enough.
+    #[inline(always)]
+    fn reaches(&self, end: usize) -> bool {
+        self.first_piece() >= end || MULTI_BUFFER && self.length() >= end
+    }
+
+    /// Only the shortest frames are padded, which are in one piece.
+    #[inline(always)]
+    fn is_padded(&self, end: usize) -> bool {
+        self.first_piece() > end
+    }
+
+    /// What is read from a map could be anything.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        let Some(place) = FORGOTTEN.get_ptr_mut(0) else { return 0 };
+        // SAFETY: this CPU's own place, written and read at once.
+        unsafe { ptr::write_volatile(place, number) };
+        // SAFETY: as above.
+        unsafe { ptr::read_volatile(place) }
     }
 
     #[inline(always)]
@@ -59,6 +99,17 @@ impl Packet for XdpPacket {
     fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
         // SAFETY: as above, and the borrow is unique.
         self.window(offset).map(|window| unsafe { &mut *window })
+    }
+
+    #[inline(always)]
+    fn cut(&mut self, length: usize) -> Option<()> {
+        let by = length as i32 - self.length() as i32;
+        if by > 0 {
+            return None;
+        }
+        // SAFETY: the pointer is the context that the kernel gave to the program.
+        let status = unsafe { bpf_xdp_adjust_tail(self.context.as_ptr().cast(), by) };
+        (status == 0).then_some(())
     }
 
     #[inline(always)]

@@ -47,7 +47,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let _vips = Vips::add(&arguments.vips, &record)?;
     let unpacking = match arguments.balancers.as_slice() {
         [] => None,
-        balancers => Some(Unpacking::start(balancers, &arguments.vips, &interfaces, arguments.mode)?),
+        balancers => Some(Unpacking::start(
+            balancers,
+            &arguments.vips,
+            arguments.gue_port,
+            &interfaces,
+            arguments.mode,
+        )?),
     };
 
     info!("ready");

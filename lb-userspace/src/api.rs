@@ -26,7 +26,9 @@ pub struct Status {
     /// Packets that came in by them.
     pub received: u64,
     /// Packets sent to backends.
-    pub transmitted: u64,
+    pub forwarded: u64,
+    /// Packets replaced by an answer to their sender, by what it is.
+    pub answered: BTreeMap<String, u64>,
     /// Packets left to the kernel, by reason.
     pub passed: BTreeMap<String, u64>,
     /// Packets dropped, by reason.
@@ -47,10 +49,10 @@ pub struct Interface {
 pub struct Service {
     /// Name in the configuration.
     pub name: String,
-    /// Address that clients connect to.
-    pub vip: IpAddr,
-    /// Port that clients connect to.
-    pub port: u16,
+    /// Address that clients connect to, or prefix of addresses.
+    pub vip: String,
+    /// Port that clients connect to; none for all that no other service has.
+    pub port: Option<u16>,
     /// `tcp` or `udp`.
     pub protocol: String,
     /// How packets reach the backends: `l2` or `ipip`.
@@ -67,6 +69,8 @@ pub struct Service {
     pub packets: u64,
     /// Octets of the IP packets forwarded, as they came in.
     pub bytes: u64,
+    /// Packets answered with an error instead of being forwarded.
+    pub answered: u64,
     /// Packets dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
@@ -92,7 +96,7 @@ pub struct Backend {
     pub next_hop_mac: Option<String>,
     /// Source address of the outer header: what the backend's `lb-agent --balancer` has to name. None while it is
     /// unresolved, and with `l2` forwarding.
-    pub source: Option<IpAddr>,
+    pub source: Option<String>,
     /// Slots of the lookup table that are its own.
     pub slots: u32,
     /// Packets sent to it.

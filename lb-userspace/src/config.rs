@@ -4,24 +4,31 @@
 //! here), where every value is valid. All that is wrong with a file is said at once, one line each; only YAML
 //! that cannot be read ends at its first fault. `deploy/lb.yaml` documents every field.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use lb_common::siphash::HashKey;
 
 pub use self::backend::Backend;
 pub use self::error::{ConfigError, ConfigErrors, Position};
+pub use self::forwarding::Forwarding;
 pub use self::interface::{Interface, InterfaceField};
-pub use self::service::{Forwarding, Service};
+pub use self::prefix::Prefix;
+pub use self::service::{Affinity, Fragments, Service};
 
 mod backend;
 mod error;
 mod file;
+mod forwarding;
 mod interface;
+mod prefix;
+mod quic;
 mod section;
 mod service;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod tunnel_source;
 mod value;
 
 /// Where the API listens unless the configuration says otherwise.
@@ -43,6 +50,11 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// The flow hash's key. Without one the daemon has to make one, and then it is not its neighbours'.
     pub hash_key: Option<HashKey>,
+    /// Whether echo requests to VIPs are answered.
+    pub answer_echo: bool,
+    /// Where the outer source addresses of tunnels are taken from, at most one prefix of each IP version; else they
+    /// are the node's own.
+    pub tunnel_sources: Vec<Prefix>,
     /// The services, in the order of the file.
     pub services: Vec<Service>,
 }
@@ -93,6 +105,13 @@ impl Config {
         ConfigError { file: self.file.clone(), position, field, message }
     }
 
+    /// Where the outer source addresses of tunnels are taken from that leave with the node's address `own`.
+    #[must_use]
+    pub fn tunnel_source(&self, own: IpAddr) -> Prefix {
+        let prefix = self.tunnel_sources.iter().find(|prefix| prefix.is_of(own));
+        prefix.copied().unwrap_or(Prefix::of_one(own))
+    }
+
     fn from_written(written: &file::File, file: &Path, root: &mut section::Section) -> Option<Config> {
         // A file of another version means something else: nothing more can be said about it.
         root.required("version", written.version.as_ref(), "write version: 1", value::version)?;
@@ -107,6 +126,8 @@ impl Config {
         );
         let hash_key = root
             .optional("hash_key", written.hash_key.as_ref(), None, |text| value::hash_key(text).map(Some));
+        let answer_echo = root.optional("answer_echo", written.answer_echo.as_ref(), false, value::yes_or_no);
+        let tunnel_sources = tunnel_source::from_written(root, written.tunnel_source.as_ref());
         let services = service::from_written(root, written.services.as_ref());
         Some(Config {
             file: file.to_owned(),
@@ -114,6 +135,8 @@ impl Config {
             socket: socket?,
             state_directory: state_directory?,
             hash_key: hash_key?,
+            answer_echo: answer_echo?,
+            tunnel_sources: tunnel_sources?,
             services: services?,
         })
     }

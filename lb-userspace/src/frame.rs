@@ -51,6 +51,14 @@ impl Packet for Frame {
         self.buffer.get_mut(self.start + offset..)?.first_chunk_mut()
     }
 
+    fn cut(&mut self, length: usize) -> Option<()> {
+        if !(SHORTEST..=self.length()).contains(&length) {
+            return None;
+        }
+        self.buffer.truncate(self.start + length);
+        Some(())
+    }
+
     fn grow_head(&mut self, by: usize) -> Option<()> {
         self.start = self.start.checked_sub(by)?;
         Some(())

@@ -1,31 +1,44 @@
 //! The balancer's program and maps in the kernel: the only writer of maps.
 
+mod directory;
 mod plain;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use anyhow::{Context, Result};
-use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, MapData, PerCpuArray};
+use anyhow::{Context, Result, bail};
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use lb_common::backend::Backend;
-use lb_common::service::{Service, ServiceKey};
+use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry};
+use lb_common::service::{self, QuicKey};
+use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
+use lb_common::vip::Vip;
 
 use crate::image::{Counters, Image};
 use crate::planner::Write;
 use crate::programs;
+use directory::Directory;
 use plain::Plain;
 use slots::SlotTable;
+
+/// Logarithm of the places in each directory.
+const DIRECTORY_BITS: u32 = (service::CAPACITY * PLACES_PER_ENTRY).ilog2();
 
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
     ebpf: Ebpf,
-    services: HashMap<MapData, Plain<ServiceKey>, Plain<Service>>,
+    settings: Array<MapData, Plain<Settings>>,
+    vips: Directory<VipEntry>,
+    prefixes: LpmTrie<MapData, [u8; 16], Plain<Vip>>,
+    services: Directory<ServiceEntry>,
+    quic: HashMap<MapData, Plain<QuicKey>, u32>,
     tables: ArrayOfMaps<MapData>,
     slots: BTreeMap<u32, SlotTable>,
     backends: Array<MapData, Plain<Backend>>,
@@ -47,7 +60,11 @@ impl Balancer {
             .context("the kernel refuses the maps")?;
         let mut take =
             |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
-        let services = HashMap::try_from(take("SERVICES")?)?;
+        let settings = Array::try_from(take("SETTINGS")?)?;
+        let vips = Directory::new(array(take("VIPS")?)?, DIRECTORY_BITS)?;
+        let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
+        let services = Directory::new(array(take("SERVICES")?)?, DIRECTORY_BITS)?;
+        let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
         let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
@@ -56,7 +73,11 @@ impl Balancer {
         let backend_counters = PerCpuArray::try_from(take("BACKEND_COUNTERS")?)?;
         let mut balancer = Balancer {
             ebpf,
+            settings,
+            vips,
+            prefixes,
             services,
+            quic,
             tables,
             slots: BTreeMap::new(),
             backends,
@@ -65,7 +86,7 @@ impl Balancer {
             service_counters,
             backend_counters,
         };
-        balancer.program()?.load().context("the kernel refuses the program xdp_lb")?;
+        balancer.program()?.load().context("the kernel refuses the program")?;
         Ok(balancer)
     }
 
@@ -74,7 +95,9 @@ impl Balancer {
     /// # Errors
     /// The object is of another make.
     pub fn program(&mut self) -> Result<&mut Xdp> {
-        let program = self.ebpf.program_mut("xdp_lb").context("the object has no program xdp_lb")?;
+        let name = if programs::multi_buffer() { "xdp_lb_frags" } else { "xdp_lb" };
+        let program =
+            self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
     }
 
@@ -146,8 +169,19 @@ impl Balancer {
             }
             Write::Service(key, service) => self
                 .services
-                .insert(Plain(*key), Plain(*service), 0)
+                .put(&ServiceEntry::new(*key, *service))
                 .with_context(|| format!("service {}", service.index)),
+            Write::Quic(key, index) => {
+                self.quic.insert(Plain(*key), u32::from(index.0), 0).context("QUIC server ID")
+            }
+            Write::Vip(address, vip) => {
+                self.vips.put(&VipEntry::new(*address, *vip)).with_context(|| format!("VIP {}", vip.index))
+            }
+            Write::Prefix((address, bits), vip) => self
+                .prefixes
+                .insert(&Key::new(*bits, address.octets()), Plain(*vip), 0)
+                .with_context(|| format!("VIP {}", vip.index)),
+            Write::Settings(settings) => self.settings.set(0, Plain(*settings), 0).context("settings"),
         }
     }
 
@@ -160,10 +194,13 @@ impl Balancer {
         for cpu in self.node_counters.get(&0, 0)?.iter() {
             (0..NODE_COUNTERS).for_each(|i| counters.node[i] += cpu[i]);
         }
-        for service in image.services.values() {
-            let sum = counters.services.entry(service.index).or_default();
-            for Plain(cpu) in self.service_counters.get(&service.index, 0)?.iter() {
+        // A service may have several names.
+        let services: BTreeSet<u32> = image.services.values().map(|service| service.index).collect();
+        for index in services {
+            let sum = counters.services.entry(index).or_default();
+            for Plain(cpu) in self.service_counters.get(&index, 0)?.iter() {
                 add(&mut sum.forwarded, cpu.forwarded);
+                sum.answered += cpu.answered;
                 sum.dropped.iter_mut().zip(cpu.dropped).for_each(|(sum, cpu)| *sum += cpu);
             }
         }
@@ -176,6 +213,13 @@ impl Balancer {
         counters.services.retain(|_, sum| *sum != ServiceCounters::default());
         counters.backends.retain(|_: &BackendIndex, sum| *sum != Traffic::default());
         Ok(counters)
+    }
+}
+
+fn array(map: Map) -> Result<MapData> {
+    match map {
+        Map::Array(map) => Ok(map),
+        other => bail!("not an array: {other:?}"),
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use lb_common::backend::Link;
+use lb_common::wire::ethernet::Vlan;
 
 pub use netlink::Resolver;
 
@@ -267,7 +268,7 @@ fn next_hop(
     addresses[6..].copy_from_slice(&own);
     let mtu = u16::try_from(interface.mtu).unwrap_or(u16::MAX);
     Ok(NextHop {
-        link: Link { egress: route.interface, mtu, addresses },
+        link: Link { egress: route.interface, mtu, vlan: Vlan::NONE, addresses },
         source: route.source,
         gateway: route.gateway,
     })

@@ -2,14 +2,18 @@
 //!
 //! Pure: no I/O, no clock.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use lb_common::backend::Backend;
-use lb_common::service::{Service, ServiceKey};
+use lb_common::address::Address;
+use lb_common::backend::{Backend, Ends};
+use lb_common::service::{QuicKey, Service, ServiceFlags, ServiceKey};
+use lb_common::settings::Settings;
 use lb_common::slot::{BackendIndex, Slot};
+use lb_common::vip::{Vip, VipFlags};
 
 use crate::address::of_ip;
-use crate::config::{self, Config, Forwarding};
+use crate::config::{self, Affinity, Config, Forwarding, Fragments, Prefix};
 use crate::image::Image;
 use crate::maglev::{Member, Table};
 use crate::next_hop::{NextHop, NextHops, Unresolved};
@@ -73,22 +77,60 @@ impl std::fmt::Display for Obstacle {
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
     let mut desired = Desired::default();
     let mut backend_numbers = (1..=BackendIndex::MAX.0).map(BackendIndex);
+    let vips = vips(config, &mut desired.image);
     for (index, service) in (0..).zip(&config.services) {
         let backends: Vec<_> = service
             .backends
             .iter()
             .zip(&mut backend_numbers)
-            .map(|(backend, number)| (number, reach(service.forwarding, backend.address, next_hops)))
+            .map(|(backend, number)| (number, reach(config, service, backend.address, next_hops)))
             .collect();
-        desired.services.push(place(&mut desired.image, index, service, &backends));
+        let placed = place(&mut desired.image, index, vips[&service.vip], service, &backends);
+        desired.services.push(placed);
     }
+    let own = |is_version: fn(&IpAddr) -> bool| {
+        let sources = next_hops.values().flatten().map(|hop| hop.source);
+        sources.filter(is_version).map(of_ip).min().unwrap_or_default()
+    };
+    desired.image.settings = Settings {
+        own_v4: own(IpAddr::is_ipv4),
+        own_v6: own(IpAddr::is_ipv6),
+        has_prefixes: u64::from(!desired.image.prefixes.is_empty()),
+    };
     desired
+}
+
+/// Adds the VIPs to the image, and returns their numbers.
+fn vips(config: &Config, image: &mut Image) -> BTreeMap<Prefix, u32> {
+    let mut numbers = BTreeMap::new();
+    for service in &config.services {
+        let next = numbers.len() as u32;
+        let index = *numbers.entry(service.vip).or_insert(next);
+        let any_port = config.services.iter().any(|other| other.vip == service.vip && other.port.is_none());
+        let mut flags = VipFlags::default();
+        flags.set(VipFlags::ANSWERS_ECHO, config.answer_echo);
+        flags.set(VipFlags::HAS_ANY_PORT, any_port);
+        let vip = Vip { index, flags };
+        let address = of_ip(service.vip.address);
+        if service.vip.is_one_address() {
+            image.vips.insert(address, vip);
+        } else {
+            image.prefixes.insert((address, service.vip.mapped_length()), vip);
+        }
+    }
+    numbers
 }
 
 type Reached = (BackendIndex, Result<Backend, Obstacle>);
 
 /// Adds one service to the image.
-fn place(image: &mut Image, index: u32, service: &config::Service, backends: &[Reached]) -> DesiredService {
+fn place(
+    image: &mut Image,
+    index: u32,
+    vip: u32,
+    service: &config::Service,
+    backends: &[Reached],
+) -> DesiredService {
     let members: Vec<_> = service
         .backends
         .iter()
@@ -108,8 +150,23 @@ fn place(image: &mut Image, index: u32, service: &config::Service, backends: &[R
     entries.resize(service.table_size as usize, Slot::stable(BackendIndex::NONE));
 
     image.tables.insert(index, entries);
-    let key = ServiceKey::new(of_ip(service.address), service.port, service.protocol);
-    image.services.insert(key, Service { index, table: index, slots: service.table_size });
+    let mut flags = ServiceFlags::default().with_quic(service.quic_server_id_length);
+    flags.set(ServiceFlags::BY_SOURCE, service.affinity == Affinity::Source);
+    flags.set(ServiceFlags::BY_ADDRESSES, service.fragments == Fragments::ByAddresses);
+    let entry = Service { index, flags, table: index, slots: service.table_size };
+    let key = match service.port {
+        Some(port) => ServiceKey::new(vip, port, service.protocol),
+        None => ServiceKey::any_port(vip, service.protocol),
+    };
+    image.services.insert(key, entry);
+    if service.fragments == Fragments::ByAddresses {
+        image.services.insert(ServiceKey::fragments(vip, service.protocol), entry);
+    }
+    let named = service.backends.iter().zip(backends).filter_map(|(backend, (number, reached))| {
+        reached.as_ref().ok()?;
+        Some((QuicKey::new(index, backend.quic_server_id?), *number))
+    });
+    image.quic.extend(named);
     let reachable = backends.iter().filter_map(|(number, entry)| Some((*number, *entry.as_ref().ok()?)));
     image.backends.extend(reachable);
 
@@ -126,25 +183,31 @@ fn place(image: &mut Image, index: u32, service: &config::Service, backends: &[R
 }
 
 /// The map's entry for a backend, if there is a way to it.
-fn reach(forwarding: Forwarding, address: IpAddr, next_hops: &NextHops) -> Result<Backend, Obstacle> {
+fn reach(
+    config: &Config,
+    service: &config::Service,
+    address: IpAddr,
+    next_hops: &NextHops,
+) -> Result<Backend, Obstacle> {
+    let no_route = |reason: String| Obstacle::Unresolved(Unresolved::NoRoute(reason));
     let NextHop { link, source, gateway } = match next_hops.get(&address) {
         Some(found) => found.clone().map_err(Obstacle::Unresolved)?,
-        None => return Err(Obstacle::Unresolved(Unresolved::NoRoute("not asked for yet".into()))),
+        None => return Err(no_route("not asked for yet".into())),
     };
-    match (forwarding, source, address) {
-        (Forwarding::L2, ..) => match gateway {
-            Some(router) => Err(Obstacle::BehindRouter(router)),
-            None => Ok(Backend::l2(link)),
-        },
-        (Forwarding::Ipip, IpAddr::V4(source), IpAddr::V4(address)) => {
-            Ok(Backend::ipip_v4(link, source.octets(), address.octets()))
+    let prefix = config.tunnel_source(source);
+    let (source, spread_bits) = (prefix.address, prefix.free_bits().min(16));
+    let ends = match (source, address) {
+        (IpAddr::V4(source), IpAddr::V4(address)) => Ends::V4(source.octets(), address.octets()),
+        (IpAddr::V6(source), IpAddr::V6(address)) => Ends::V6(source.octets(), address.octets()),
+        (source, _) => {
+            return Err(no_route(format!("the source address {source} is of the other IP version")));
         }
-        (Forwarding::Ipip, IpAddr::V6(source), IpAddr::V6(address)) => {
-            Ok(Backend::ipip_v6(link, source.octets(), address.octets()))
-        }
-        (Forwarding::Ipip, source, _) => Err(Obstacle::Unresolved(Unresolved::NoRoute(format!(
-            "the source address {source} is of the other IP version"
-        )))),
+    };
+    match (service.forwarding, gateway) {
+        (Forwarding::L2, Some(router)) => Err(Obstacle::BehindRouter(router)),
+        (Forwarding::L2, None) => Ok(Backend::l2(link)),
+        (Forwarding::Ipip, _) => Ok(Backend::ipip(link, ends, spread_bits)),
+        (Forwarding::Gue { port }, _) => Ok(Backend::gue(link, ends, spread_bits, port)),
     }
 }
 
@@ -157,22 +220,25 @@ pub enum Write {
     Table(u32, Vec<Slot>),
     /// Changes slots of a table where they are.
     Slots(u32, Vec<(u32, Slot)>),
+    /// Enters or replaces a backend's QUIC server ID.
+    Quic(QuicKey, BackendIndex),
     /// Enters or replaces a service.
     Service(ServiceKey, Service),
+    /// Enters or replaces a VIP.
+    Vip(Address, Vip),
+    /// Enters or replaces a VIP that is a prefix: its address and the bits of its 128 that count.
+    Prefix((Address, u32), Vip),
+    /// Replaces what is known of the node.
+    Settings(Settings),
 }
 
 /// How to get from what the maps hold to what they should hold.
 ///
 /// In an order in which nothing names what isn't there yet: backends, then the slots that name them, then the services
-/// that name the tables. What nothing names any more stays: a packet may be on its way to it.
+/// that name the tables, then the VIPs that name those. What nothing names any more stays: a packet may be on its way to it.
 #[must_use]
 pub fn plan(present: &Image, desired: &Image) -> Vec<Write> {
-    let mut writes = Vec::new();
-    for (&index, backend) in &desired.backends {
-        if present.backends.get(&index) != Some(backend) {
-            writes.push(Write::Backend(index, *backend));
-        }
-    }
+    let mut writes = changed(&present.backends, &desired.backends, Write::Backend);
     for (&number, slots) in &desired.tables {
         match present.tables.get(&number) {
             Some(former) if former.len() == slots.len() => {
@@ -186,12 +252,24 @@ pub fn plan(present: &Image, desired: &Image) -> Vec<Write> {
             _ => writes.push(Write::Table(number, slots.clone())),
         }
     }
-    for (&key, &service) in &desired.services {
-        if present.services.get(&key) != Some(&service) {
-            writes.push(Write::Service(key, service));
-        }
+    writes.extend(changed(&present.quic, &desired.quic, Write::Quic));
+    writes.extend(changed(&present.services, &desired.services, Write::Service));
+    writes.extend(changed(&present.prefixes, &desired.prefixes, Write::Prefix));
+    if present.settings != desired.settings {
+        writes.push(Write::Settings(desired.settings));
     }
+    writes.extend(changed(&present.vips, &desired.vips, Write::Vip));
     writes
+}
+
+/// A write for each entry that isn't there yet or is another.
+fn changed<K: Ord + Copy, V: PartialEq + Copy>(
+    present: &BTreeMap<K, V>,
+    desired: &BTreeMap<K, V>,
+    write: impl Fn(K, V) -> Write,
+) -> Vec<Write> {
+    let differing = desired.iter().filter(|(key, value)| present.get(key) != Some(value));
+    differing.map(|(&key, &value)| write(key, value)).collect()
 }
 
 /// What the maps hold after a write; the kernel's side of it is the applier.
@@ -210,9 +288,19 @@ pub fn write(image: &mut Image, write: &Write) {
                 }
             }
         }
+        Write::Quic(key, index) => {
+            image.quic.insert(*key, *index);
+        }
         Write::Service(key, service) => {
             image.services.insert(*key, *service);
         }
+        Write::Vip(address, vip) => {
+            image.vips.insert(*address, *vip);
+        }
+        Write::Prefix(prefix, vip) => {
+            image.prefixes.insert(*prefix, *vip);
+        }
+        Write::Settings(settings) => image.settings = *settings,
     }
 }
 

@@ -1,10 +1,18 @@
 //! The BPF objects, embedded.
 
+use aya::util::KernelVersion;
+
 /// The load balancer: `xdp_lb` and its maps.
 pub static BALANCER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/balancer"));
 
 /// The backend's side: `xdp_agent` and its maps.
 pub static AGENT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent"));
+
+/// Whether the kernel runs programs that take frames in several pieces: for MTUs above a page (Linux 5.18).
+#[must_use]
+pub fn multi_buffer() -> bool {
+    KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(5, 18, 0))
+}
 
 /// `xdp_pass`, which passes every packet: a veth takes what XDP transmits into it only while it runs a program itself.
 pub static PASS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pass"));

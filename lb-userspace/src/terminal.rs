@@ -1,7 +1,6 @@
 //! The API's answers as tables for people.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -20,7 +19,7 @@ impl Tabular for Vec<Service> {
         for service in self {
             table.add_row([
                 service.name.clone(),
-                format!("{}/{}", with_port(service.vip, service.port), service.protocol),
+                endpoint(service),
                 service.forwarding.clone(),
                 service.backends.to_string(),
                 service.packets.to_string(),
@@ -64,7 +63,8 @@ impl Tabular for Status {
             table.add_row([name, count.to_string()]);
         };
         row("received".into(), self.received);
-        row("transmitted".into(), self.transmitted);
+        row("forwarded".into(), self.forwarded);
+        self.answered.iter().for_each(|(answer, &count)| row(format!("answered: {answer}"), count));
         self.passed.iter().for_each(|(reason, &count)| row(format!("passed: {reason}"), count));
         self.dropped.iter().for_each(|(reason, &count)| row(format!("dropped: {reason}"), count));
 
@@ -97,8 +97,14 @@ fn aligned(mut table: Table, numbers: &[usize]) -> String {
     table.trim_fmt()
 }
 
-fn with_port(address: IpAddr, port: u16) -> String {
-    std::net::SocketAddr::new(address, port).to_string()
+/// As in `192.0.2.1:80/tcp`, `[2001:db8::1]:80/tcp` and `192.0.2.0/24 any/udp`.
+fn endpoint(service: &Service) -> String {
+    let Service { vip, port, protocol, .. } = service;
+    match (port, vip.parse()) {
+        (Some(port), Ok(vip)) => format!("{}/{protocol}", std::net::SocketAddr::new(vip, *port)),
+        (Some(port), Err(_)) => format!("{vip} {port}/{protocol}"),
+        (None, _) => format!("{vip} any/{protocol}"),
+    }
 }
 
 fn reasons(counts: &BTreeMap<String, u64>) -> String {

@@ -128,6 +128,7 @@ services:",
         let forwarding = match service.forwarding {
             Forwarding::L2 => "l2",
             Forwarding::Ipip => "ipip",
+            Forwarding::Gue { .. } => "gue",
         };
         lines.push(format!(
             "  - name: {name}
@@ -142,6 +143,7 @@ services:",
             lines.push(format!("      - name: {name}\n        address: \"{address}\""));
         }
     }
+    lines.push("answer_echo: true".into());
     lines.join("\n") + "\n"
 }
 
@@ -171,6 +173,7 @@ services:
         address: \"198.51.100.12\"
       - name: b3
         address: \"198.51.100.13\"
+answer_echo: true
 ";
         assert_eq!(configure(Path::new("/tmp/x"), &SERVICES[4..5]), expected);
     }

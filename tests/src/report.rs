@@ -47,7 +47,8 @@ pub fn packets(counted: &Snapshot) -> String {
     let mut table = table(["PACKETS DURING THE REQUESTS", "LBCTL", "KERNEL"]);
     let rows = [
         ("received", node.received, Some(kernel.received)),
-        ("= transmitted to backends", node.transmitted, Some(kernel.transmitted)),
+        ("= forwarded to backends", node.forwarded, Some(kernel.transmitted)),
+        ("+ answered", total(&node.answered), None),
         ("+ passed to the kernel", total(&node.passed), None),
         ("+ dropped", total(&node.dropped), Some(kernel.dropped)),
     ];

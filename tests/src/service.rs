@@ -21,7 +21,7 @@ pub struct Service {
 }
 
 /// All of them.
-pub const SERVICES: [Service; 6] = [
+pub const SERVICES: [Service; 8] = [
     Service { name: "l2-v4", vip: vip4(1), forwarding: Forwarding::L2, backend_addresses: IpVersion::V4 },
     Service { name: "l2-v6", vip: vip6(1), forwarding: Forwarding::L2, backend_addresses: IpVersion::V6 },
     Service {
@@ -46,6 +46,18 @@ pub const SERVICES: [Service; 6] = [
         name: "v4-in-v6",
         vip: vip4(3),
         forwarding: Forwarding::Ipip,
+        backend_addresses: IpVersion::V6,
+    },
+    Service {
+        name: "v4-in-udp4",
+        vip: vip4(4),
+        forwarding: Forwarding::Gue { port: 6080 },
+        backend_addresses: IpVersion::V4,
+    },
+    Service {
+        name: "v6-in-udp6",
+        vip: vip6(4),
+        forwarding: Forwarding::Gue { port: 6080 },
         backend_addresses: IpVersion::V6,
     },
 ];
@@ -81,6 +93,8 @@ impl Service {
             (Forwarding::Ipip, IpAddr::V4(_), IpVersion::V6) => "IPv4 in IPv6",
             (Forwarding::Ipip, IpAddr::V6(_), IpVersion::V4) => "IPv6 in IPv4",
             (Forwarding::Ipip, IpAddr::V6(_), IpVersion::V6) => "IPv6 in IPv6",
+            (Forwarding::Gue { .. }, _, IpVersion::V4) => "UDP in IPv4",
+            (Forwarding::Gue { .. }, _, IpVersion::V6) => "UDP in IPv6",
         }
     }
 }

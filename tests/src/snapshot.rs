@@ -64,7 +64,8 @@ impl Snapshot {
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         let mut change = self.clone();
         change.node.received -= earlier.node.received;
-        change.node.transmitted -= earlier.node.transmitted;
+        change.node.forwarded -= earlier.node.forwarded;
+        subtract(&mut change.node.answered, &earlier.node.answered);
         subtract(&mut change.node.passed, &earlier.node.passed);
         subtract(&mut change.node.dropped, &earlier.node.dropped);
         for (service, earlier) in change.services.iter_mut().zip(&earlier.services) {
@@ -166,7 +167,8 @@ pub(crate) mod sample {
             version: "0".into(),
             interfaces: Vec::new(),
             received: 0,
-            transmitted: 0,
+            forwarded: 0,
+            answered: Reasons::new(),
             passed: Reasons::new(),
             dropped: Reasons::new(),
         }
@@ -176,7 +178,7 @@ pub(crate) mod sample {
         Service {
             name: "l2-v4".into(),
             vip: "192.0.2.1".parse().unwrap(),
-            port: 80,
+            port: Some(80),
             protocol: "tcp".into(),
             forwarding: "l2".into(),
             scheduler: "maglev".into(),
@@ -185,6 +187,7 @@ pub(crate) mod sample {
             backends: 1,
             packets: 0,
             bytes: 0,
+            answered: 0,
             dropped: Reasons::new(),
         }
     }

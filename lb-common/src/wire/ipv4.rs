@@ -8,11 +8,12 @@ use crate::packet::Packet;
 /// Octets of a header without options.
 pub const LENGTH: usize = 20;
 
-/// What routers start the time to live with (RFC 1700 recommends 64).
-const TIME_TO_LIVE: u8 = 64;
+/// What hosts start the time to live with (RFC 1700 recommends 64).
+pub const TIME_TO_LIVE: u8 = 64;
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// The fixed part of a header.
 pub struct Ipv4<'packet>(&'packet [u8; LENGTH]);
@@ -22,6 +23,13 @@ impl<'packet> Ipv4<'packet> {
     #[inline(always)]
     pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
         packet.octets(offset).map(Ipv4)
+    }
+
+    /// Octets of the header with its options.
+    #[inline(always)]
+    #[must_use]
+    pub fn header_length(&self) -> usize {
+        usize::from(self.0[0] & 0xf) * 4
     }
 
     /// Version 4 and a header of five words: no options.
@@ -57,6 +65,27 @@ impl<'packet> Ipv4<'packet> {
     #[must_use]
     pub fn is_fragment(&self) -> bool {
         u16::from_be_bytes([self.0[6], self.0[7]]) & MORE_FRAGMENTS_OR_OFFSET != 0
+    }
+
+    /// Octets of the whole packet's payload before this part of it.
+    #[inline(always)]
+    #[must_use]
+    pub fn fragment_offset(&self) -> u16 {
+        (u16::from_be_bytes([self.0[6], self.0[7]]) & FRAGMENT_OFFSET) << 3
+    }
+
+    /// What the parts of one packet have in common.
+    #[inline(always)]
+    #[must_use]
+    pub fn identification(&self) -> u16 {
+        u16::from_be_bytes([self.0[4], self.0[5]])
+    }
+
+    /// Routers that the packet may still pass.
+    #[inline(always)]
+    #[must_use]
+    pub fn time_to_live(&self) -> u8 {
+        self.0[8]
     }
 
     /// What the payload is.
@@ -99,14 +128,39 @@ pub fn prepare(source: [u8; 4], destination: [u8; 4]) -> [u8; LENGTH] {
     header
 }
 
-/// Fills in what [`prepare`] left open.
+/// Fills in what [`prepare`] left open, and adds `spread` to the source address, whose bits there were zero.
 #[inline(always)]
-pub fn complete(header: &mut [u8; LENGTH], traffic_class: u8, total_length: u16, protocol: Protocol) {
+pub fn complete(
+    header: &mut [u8; LENGTH],
+    spread: u32,
+    traffic_class: u8,
+    total_length: u16,
+    protocol: Protocol,
+) {
     let prepared = u16::from_be_bytes([header[10], header[11]]);
-    let sum =
-        Sum::start(prepared).word(u16::from(traffic_class)).word(total_length).word(u16::from(protocol.0));
+    let sum = Sum::start(prepared)
+        .word((spread >> 16) as u16)
+        .word(spread as u16)
+        .word(u16::from(traffic_class))
+        .word(total_length)
+        .word(u16::from(protocol.0));
     header[1] = traffic_class;
     [header[2], header[3]] = total_length.to_be_bytes();
     header[9] = protocol.0;
     [header[10], header[11]] = sum.checksum().to_be_bytes();
+    let source = u32::from_be_bytes([header[12], header[13], header[14], header[15]]) | spread;
+    [header[12], header[13], header[14], header[15]] = source.to_be_bytes();
+}
+
+/// Makes a packet's header that of the answer: addresses exchanged, and a fresh time to live.
+#[inline(always)]
+pub fn turn_around(header: &mut [u8; LENGTH]) {
+    for place in 12..16 {
+        header.swap(place, place + 4);
+    }
+    let former = u16::from_be_bytes([header[8], header[9]]);
+    header[8] = TIME_TO_LIVE;
+    let present = u16::from_be_bytes([header[8], header[9]]);
+    let checksum = u16::from_be_bytes([header[10], header[11]]);
+    [header[10], header[11]] = Sum::replaced(checksum, former, present).to_be_bytes();
 }

@@ -7,7 +7,8 @@ use crate::packet::Packet;
 /// Octets of the fixed header.
 pub const LENGTH: usize = 40;
 
-const HOP_LIMIT: u8 = 64;
+/// What hosts start the hop limit with.
+pub const HOP_LIMIT: u8 = 64;
 
 /// The fixed header.
 pub struct Ipv6<'packet>(&'packet [u8; LENGTH]);
@@ -47,6 +48,13 @@ impl<'packet> Ipv6<'packet> {
         Protocol(self.0[6])
     }
 
+    /// Routers that the packet may still pass.
+    #[inline(always)]
+    #[must_use]
+    pub fn hop_limit(&self) -> u8 {
+        self.0[7]
+    }
+
     /// Source address.
     #[inline(always)]
     #[must_use]
@@ -78,10 +86,12 @@ pub fn prepare(source: [u8; 16], destination: [u8; 16]) -> [u8; LENGTH] {
     header
 }
 
-/// Fills in what [`prepare`] left open. Of `flow_label`, 20 bits are used.
+/// Fills in what [`prepare`] left open, and adds `spread` to the source address, whose last bits were zero. Of
+/// `flow_label`, 20 bits are used.
 #[inline(always)]
 pub fn complete(
     header: &mut [u8; LENGTH],
+    spread: u32,
     traffic_class: u8,
     flow_label: u32,
     payload_length: u16,
@@ -91,4 +101,15 @@ pub fn complete(
     [header[0], header[1], header[2], header[3]] = first.to_be_bytes();
     [header[4], header[5]] = payload_length.to_be_bytes();
     header[6] = next_header.0;
+    let source = u32::from_be_bytes([header[20], header[21], header[22], header[23]]) | spread;
+    [header[20], header[21], header[22], header[23]] = source.to_be_bytes();
+}
+
+/// Makes a packet's header that of the answer: addresses exchanged, and a fresh hop limit.
+#[inline(always)]
+pub fn turn_around(header: &mut [u8; LENGTH]) {
+    header[7] = HOP_LIMIT;
+    for place in 8..24 {
+        header.swap(place, place + 16);
+    }
 }

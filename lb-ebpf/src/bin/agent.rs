@@ -3,17 +3,19 @@
 
 #[cfg(target_arch = "bpf")]
 mod program {
-    use aya_ebpf::bindings::xdp_action;
-    use aya_ebpf::btf_maps::{HashMap, PerCpuArray};
+    use aya_ebpf::Global;
+    use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, xdp_action};
+    use aya_ebpf::btf_maps::{HashMap, LpmTrie, PerCpuArray};
     use aya_ebpf::macros::{btf_map, xdp};
     use aya_ebpf::programs::XdpContext;
     use lb_common::address::Address;
     use lb_common::datapath::decapsulate::{CAPACITY, Outcome, Tunnels, decapsulate};
     use lb_ebpf::packet::XdpPacket;
+    use lb_ebpf::prefix::WholeAddress;
 
-    /// Addresses that load balancers send from.
+    /// Prefixes of addresses that load balancers send from.
     #[btf_map]
-    static BALANCERS: HashMap<Address, u8, CAPACITY> = HashMap::new();
+    static BALANCERS: LpmTrie<[u8; 16], u8, CAPACITY, { BPF_F_NO_PREALLOC as usize }> = LpmTrie::new();
 
     /// VIPs that this host serves.
     #[btf_map]
@@ -23,17 +25,26 @@ mod program {
     #[btf_map]
     static OUTCOMES: PerCpuArray<u64, { Outcome::ALL.len() }> = PerCpuArray::new();
 
+    /// UDP port that load balancers send IP in UDP to, 0 for none; a constant of the loaded program.
+    #[unsafe(no_mangle)]
+    static GUE_PORT: Global<u16> = Global::new(0);
+
     struct Maps;
 
     impl Tunnels for Maps {
         #[inline(always)]
         fn is_balancer(&self, source: &Address) -> bool {
-            BALANCERS.get_ptr(source).is_some()
+            BALANCERS.get(&WholeAddress::new(source).key).is_some()
         }
 
         #[inline(always)]
         fn is_vip(&self, destination: &Address) -> bool {
             VIPS.get_ptr(destination).is_some()
+        }
+
+        #[inline(always)]
+        fn gue_port(&self) -> u16 {
+            GUE_PORT.load()
         }
 
         #[inline(always)]
@@ -48,10 +59,19 @@ mod program {
     /// Unpacks one frame.
     #[xdp]
     fn xdp_agent(context: XdpContext) -> u32 {
-        match decapsulate(&mut XdpPacket::new(context), &Maps) {
-            Outcome::NotATunnel | Outcome::Stranger | Outcome::Decapsulated => xdp_action::XDP_PASS,
-            Outcome::Refused | Outcome::Malformed => xdp_action::XDP_DROP,
-        }
+        run(XdpPacket::<false>::new(context))
+    }
+
+    /// Unpacks one frame that may be in several pieces: for MTUs above a page (Linux 5.18).
+    #[xdp(frags)]
+    fn xdp_agent_frags(context: XdpContext) -> u32 {
+        run(XdpPacket::<true>::new(context))
+    }
+
+    #[inline(always)]
+    fn run<const MULTI_BUFFER: bool>(mut packet: XdpPacket<MULTI_BUFFER>) -> u32 {
+        let outcome = decapsulate(&mut packet, &Maps);
+        if outcome.passes() { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
     }
 }
 

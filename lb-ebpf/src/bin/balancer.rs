@@ -19,10 +19,21 @@ mod program {
     /// Balances one frame.
     #[xdp]
     fn xdp_lb(context: XdpContext) -> u32 {
-        let mut packet = XdpPacket::new(context);
+        run(XdpPacket::<false>::new(context))
+    }
+
+    /// Balances one frame that may be in several pieces: for MTUs above a page (Linux 5.18).
+    #[xdp(frags)]
+    fn xdp_lb_frags(context: XdpContext) -> u32 {
+        run(XdpPacket::<true>::new(context))
+    }
+
+    #[inline(always)]
+    fn run<const MULTI_BUFFER: bool>(mut packet: XdpPacket<MULTI_BUFFER>) -> u32 {
         match balance(&mut packet, &Maps) {
-            Verdict::Transmit { egress } if egress == packet.ingress() => xdp_action::XDP_TX,
-            Verdict::Transmit { egress } => maps::redirect(egress),
+            Verdict::Forward { egress } if egress == packet.ingress() => xdp_action::XDP_TX,
+            Verdict::Forward { egress } => maps::redirect(egress),
+            Verdict::Answer(_) => xdp_action::XDP_TX,
             Verdict::Pass(_) => xdp_action::XDP_PASS,
             Verdict::Drop(_) => xdp_action::XDP_DROP,
         }

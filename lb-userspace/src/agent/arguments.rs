@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::attach::Mode;
+use crate::config::Prefix;
 
 /// Makes this host a backend of load balancers.
 ///
@@ -23,10 +24,14 @@ pub struct Arguments {
     #[arg(long = "vip", value_name = "ADDRESS", required = true, value_parser = unicast)]
     pub vips: Vec<IpAddr>,
 
-    /// An address that a load balancer sends from; may be repeated. Encapsulated packets from anyone else are left
-    /// alone
-    #[arg(long = "balancer", value_name = "ADDRESS", requires = "interfaces", value_parser = unicast)]
-    pub balancers: Vec<IpAddr>,
+    /// An address that a load balancer sends from, or a prefix like 172.16.0.0/16; may be repeated. Encapsulated packets
+    /// from anyone else are left alone
+    #[arg(long = "balancer", value_name = "ADDRESS", requires = "interfaces", value_parser = prefix)]
+    pub balancers: Vec<Prefix>,
+
+    /// The UDP port that packets of services with the forwarding gue arrive at; 0 for none
+    #[arg(long, value_name = "PORT", default_value_t = 6080)]
+    pub gue_port: u16,
 
     /// An interface that encapsulated packets arrive on; may be repeated
     #[arg(long = "interface", value_name = "NAME")]
@@ -56,6 +61,17 @@ fn unicast(text: &str) -> Result<IpAddr, &'static str> {
         return Err("not an address that a client or load balancer could use");
     }
     Ok(address)
+}
+
+fn prefix(text: &str) -> Result<Prefix, &'static str> {
+    let Some((address, length)) = text.split_once('/') else { return unicast(text).map(Prefix::of_one) };
+    let address = unicast(address)?;
+    let length = length.parse().map_err(|_| "the length of a prefix is a number of bits")?;
+    let prefix = Prefix::of_one(address);
+    if length == 0 || length > prefix.length {
+        return Err("a prefix has at least one bit and at most those of an address");
+    }
+    Ok(Prefix { length, ..prefix })
 }
 
 #[cfg(test)]

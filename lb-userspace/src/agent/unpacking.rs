@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
-use aya::maps::{HashMap, PerCpuArray};
+use aya::maps::lpm_trie::Key;
+use aya::maps::{HashMap, LpmTrie, Map, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use lb_common::datapath::decapsulate::{CAPACITY, Outcome};
@@ -12,6 +13,7 @@ use tracing::info;
 use super::reverse_path;
 use crate::address;
 use crate::attach::{self, Attachment, Mode};
+use crate::config::Prefix;
 use crate::programs;
 
 /// The loaded program with its maps, attached. Dropping it detaches and unloads it.
@@ -24,16 +26,22 @@ pub struct Unpacking {
 impl Unpacking {
     /// Loads the program, tells it the addresses, and attaches it to each interface.
     pub fn start(
-        balancers: &[IpAddr],
+        balancers: &[Prefix],
         vips: &[IpAddr],
+        gue_port: u16,
         interfaces: &[&str],
         mode: Mode,
     ) -> Result<Unpacking> {
-        let mut ebpf = EbpfLoader::new().load(programs::AGENT).context("load the BPF maps")?;
-        fill(&mut ebpf, "BALANCERS", balancers)?;
-        fill(&mut ebpf, "VIPS", vips)?;
+        let mut ebpf = EbpfLoader::new()
+            .override_global("GUE_PORT", &gue_port, true)
+            .load(programs::AGENT)
+            .context("load the BPF maps")?;
+        trust(&mut ebpf, balancers)?;
+        serve(&mut ebpf, vips)?;
 
-        let program = ebpf.program_mut("xdp_agent").context("the BPF object has no program xdp_agent")?;
+        let name = if programs::multi_buffer() { "xdp_agent_frags" } else { "xdp_agent" };
+        let program =
+            ebpf.program_mut(name).with_context(|| format!("the BPF object has no program {name}"))?;
         let program: &mut Xdp = program.try_into()?;
         program.load().context("load the XDP program")?;
         let mut attachments = Vec::new();
@@ -64,13 +72,25 @@ impl Unpacking {
     }
 }
 
-fn fill(ebpf: &mut Ebpf, name: &'static str, addresses: &[IpAddr]) -> Result<()> {
-    ensure!(addresses.len() <= CAPACITY, "{} addresses are too many: {CAPACITY} at most", addresses.len());
-    let map = ebpf.map_mut(name).with_context(|| format!("the BPF object has no map {name}"))?;
-    let mut set = HashMap::<_, [u8; 16], u8>::try_from(map)?;
-    for &ip in addresses {
+fn trust(ebpf: &mut Ebpf, balancers: &[Prefix]) -> Result<()> {
+    let mut map = LpmTrie::<_, [u8; 16], u8>::try_from(map(ebpf, "BALANCERS", balancers.len())?)?;
+    for prefix in balancers {
         // The octets of an address are its memory on the little-endian machines that the program is built for.
-        set.insert(address::of_ip(ip).octets(), 1, 0).with_context(|| format!("put {ip} into {name}"))?;
+        let key = Key::new(prefix.mapped_length(), address::of_ip(prefix.address).octets());
+        map.insert(&key, 1, 0).with_context(|| format!("put {prefix} into BALANCERS"))?;
     }
     Ok(())
+}
+
+fn serve(ebpf: &mut Ebpf, vips: &[IpAddr]) -> Result<()> {
+    let mut map = HashMap::<_, [u8; 16], u8>::try_from(map(ebpf, "VIPS", vips.len())?)?;
+    for &vip in vips {
+        map.insert(address::of_ip(vip).octets(), 1, 0).with_context(|| format!("put {vip} into VIPS"))?;
+    }
+    Ok(())
+}
+
+fn map<'ebpf>(ebpf: &'ebpf mut Ebpf, name: &'static str, entries: usize) -> Result<&'ebpf mut Map> {
+    ensure!(entries <= CAPACITY, "{entries} addresses are too many: {CAPACITY} at most");
+    ebpf.map_mut(name).with_context(|| format!("the BPF object has no map {name}"))
 }

@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
+use lb_common::wire::quic::ServerId;
+
 use super::file::{self, List};
+use super::prefix::Prefix;
+use super::quic::{self, Quic};
 use super::section::{Section, Seen};
 use super::value;
 
@@ -14,8 +18,10 @@ pub(super) const MOST: usize = lb_common::backend::CAPACITY - 1;
 pub struct Backend {
     /// Unique in its service; the lookup table depends on it. The address unless the file says otherwise.
     pub name: String,
-    /// Where packets are sent. Never the service's VIP.
+    /// Where packets are sent. Never one of the service's VIPs.
     pub address: IpAddr,
+    /// What it puts into QUIC's connection IDs, unique in its service; there if its service is QUIC's.
+    pub quic_server_id: Option<ServerId>,
     /// Its share of new flows among the weights of its service, 0 to 65,535. 0 takes none.
     pub weight: u32,
 }
@@ -25,13 +31,16 @@ pub struct Backend {
 struct Taken {
     addresses: Seen<IpAddr>,
     names: Seen<String>,
+    /// In lower case.
+    server_ids: Seen<String>,
 }
 
-/// `vip` is the service's, if it is known.
+/// `vip` and `quic` are the service's, if they are known.
 pub(super) fn from_written(
     service: &mut Section,
     written: Option<&List<file::Backend>>,
-    vip: Option<IpAddr>,
+    vip: Option<Prefix>,
+    quic: Option<Quic>,
 ) -> Option<Vec<Backend>> {
     let entries = service.list("backends", written, "write backends: [] if there are none yet")?;
     let mut taken = Taken::default();
@@ -39,7 +48,7 @@ pub(super) fn from_written(
         .iter()
         .enumerate()
         .filter_map(|(index, entry)| {
-            backend(&mut service.entry("backends", index, entry), &entry.value, vip, &mut taken)
+            backend(&mut service.entry("backends", index, entry), &entry.value, vip, quic, &mut taken)
         })
         .collect();
 
@@ -58,7 +67,8 @@ pub(super) fn from_written(
 fn backend(
     section: &mut Section,
     written: &file::Backend,
-    vip: Option<IpAddr>,
+    vip: Option<Prefix>,
+    quic: Option<Quic>,
     taken: &mut Taken,
 ) -> Option<Backend> {
     let remedy = "write the backend's IP address";
@@ -66,10 +76,20 @@ fn backend(
     let weight =
         section.optional("weight", written.weight.as_ref(), 1, |text| value::number(text, &(0..=65_535)));
 
+    let word = written.quic_server_id.as_ref();
+    let quic_server_id = quic::server_id(section, word, quic, &mut taken.server_ids);
+
     let mut default_name = None;
     if let (Some(address), Some(word)) = (address, &written.address) {
-        if vip == Some(address) {
-            let message = format!("{address} is the service's VIP; write the backend's own address");
+        if let Some(vip) = vip
+            && vip.contains(address)
+        {
+            let place = if vip.is_one_address() {
+                "the service's VIP".to_owned()
+            } else {
+                format!("inside the service's VIP {vip}")
+            };
+            let message = format!("{address} is {place}; write the backend's own address");
             section.error("address", word.referenced, message);
         }
         // The same address twice is one fault, even where it is the name too.
@@ -78,5 +98,5 @@ fn backend(
             .map(|address| (address.to_string(), word.referenced));
     }
     let name = section.name(written.name.as_ref(), default_name, &mut taken.names);
-    Some(Backend { name: name?, address: address?, weight: weight? })
+    Some(Backend { name: name?, address: address?, quic_server_id: quic_server_id?, weight: weight? })
 }

@@ -21,6 +21,8 @@ pub(super) struct File {
     pub socket: Option<Word>,
     pub state_directory: Option<Word>,
     pub hash_key: Option<Word>,
+    pub answer_echo: Option<Word>,
+    pub tunnel_source: Option<List<String>>,
     pub services: Option<List<Service>>,
 }
 
@@ -41,9 +43,21 @@ pub(super) struct Service {
     pub port: Option<Word>,
     pub protocol: Option<Word>,
     pub forwarding: Option<Word>,
+    pub gue_port: Option<Word>,
+    pub affinity: Option<Word>,
+    pub fragments: Option<Word>,
+    pub quic: Option<Spanned<Quic>>,
     pub scheduler: Option<Word>,
     pub table_size: Option<Word>,
     pub backends: Option<List<Backend>>,
+}
+
+/// A service's `quic`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quic {
+    pub server_id_length: Option<Word>,
+    pub configuration: Option<Word>,
 }
 
 /// An entry of a service's `backends`.
@@ -53,4 +67,5 @@ pub(super) struct Backend {
     pub name: Option<Word>,
     pub address: Option<Word>,
     pub weight: Option<Word>,
+    pub quic_server_id: Option<Word>,
 }

@@ -14,7 +14,7 @@ use super::value;
 /// What must not be there twice, and on which line it stood first.
 pub(super) type Seen<K> = HashMap<K, u64>;
 
-/// The file itself, or an entry of one of its lists.
+/// The file itself, an entry of one of its lists, or a field with fields of its own.
 pub(super) struct Section<'a> {
     /// Such as `services[1]`; empty for the file.
     path: String,
@@ -32,6 +32,12 @@ impl<'a> Section<'a> {
     pub fn entry<T>(&mut self, list: &str, index: usize, entry: &Spanned<T>) -> Section<'_> {
         let path = self.path_of(&format!("{list}[{index}]"));
         Section { path, at: entry.referenced, errors: self.errors }
+    }
+
+    /// A field of this section that has fields of its own.
+    pub fn field<T>(&mut self, field: &str, fields: &Spanned<T>) -> Section<'_> {
+        let path = self.path_of(field);
+        Section { path, at: fields.referenced, errors: self.errors }
     }
 
     /// A scalar that must be there. `remedy` is what to write when it isn't.

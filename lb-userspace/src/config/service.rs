@@ -1,12 +1,15 @@
 //! What clients connect to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
 
 use lb_common::flow::Protocol;
 use serde_saphyr::Spanned;
 
 use super::backend::{self, Backend};
-use super::file::{self, List};
+use super::file::{self, List, Word};
+use super::forwarding::{self, Forwarding};
+use super::prefix::Prefix;
+use super::quic;
 use super::section::{Section, Seen};
 use super::value;
 
@@ -21,32 +24,52 @@ const DEFAULT_TABLE_SIZE: u32 = 65_537;
 pub struct Service {
     /// Unique on the node. `192.0.2.1:80/tcp` unless the file says otherwise.
     pub name: String,
-    /// The VIP.
-    pub address: IpAddr,
-    /// The VIP's port, in host byte order; not 0.
-    pub port: u16,
+    /// The VIP, or all of the VIPs that begin alike.
+    pub vip: Prefix,
+    /// The VIP's port, in host byte order; not 0. `None` for all ports that no other service has.
+    pub port: Option<u16>,
     /// TCP or UDP.
     pub protocol: Protocol,
     /// How a packet reaches its backend.
     pub forwarding: Forwarding,
+    /// Which flows stay together.
+    pub affinity: Affinity,
+    /// What happens to fragments that name no port.
+    pub fragments: Fragments,
+    /// Octets of the server ID in QUIC's connection IDs, 1 to 8; 0 if the service isn't QUIC's.
+    pub quic_server_id_length: u8,
     /// Slots of the lookup table; a prime and no fewer than backends.
     pub table_size: u32,
     /// Who answers, in the order of the file; may be empty.
     pub backends: Vec<Backend>,
 }
 
-/// How a packet reaches its backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forwarding {
-    /// By its MAC address: the backend is on one of the node's networks.
-    L2,
-    /// In an IP header of its own: the backend is anywhere, and takes that header off.
-    Ipip,
+/// Which flows go to the same backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Affinity {
+    /// Each flow for itself.
+    #[default]
+    Flow,
+    /// All of a client.
+    Source,
+}
+
+/// What happens to a fragment that doesn't name its port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fragments {
+    /// It goes where the first one went; if that wasn't seen yet, it is dropped.
+    #[default]
+    Follow,
+    /// All packets between two addresses go to the same backend, fragments or not.
+    ByAddresses,
 }
 
 const PROTOCOLS: &[(&str, Protocol)] = &[("tcp", Protocol::TCP), ("udp", Protocol::UDP)];
 
-const FORWARDINGS: &[(&str, Forwarding)] = &[("l2", Forwarding::L2), ("ipip", Forwarding::Ipip)];
+const AFFINITIES: &[(&str, Affinity)] = &[("flow", Affinity::Flow), ("source", Affinity::Source)];
+
+const FRAGMENTS: &[(&str, Fragments)] =
+    &[("follow", Fragments::Follow), ("by-addresses", Fragments::ByAddresses)];
 
 const SCHEDULERS: &[(&str, ())] = &[("maglev", ())];
 
@@ -56,6 +79,8 @@ struct Taken {
     /// VIP, port and protocol, as in `192.0.2.1:80/tcp`.
     endpoints: Seen<String>,
     names: Seen<String>,
+    /// Who takes the fragments of a VIP and protocol by their addresses: VIP, port and protocol, as above.
+    fragments: HashMap<(Prefix, Protocol), String>,
 }
 
 pub(super) fn from_written(
@@ -92,17 +117,21 @@ fn check_numbers(root: &mut Section, entries: &[Spanned<file::Service>]) {
 }
 
 fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) -> Option<Service> {
-    let vip = section.required("vip", written.vip.as_ref(), "write the service's IP address", value::vip);
-    let port = section.required("port", written.port.as_ref(), "write 1 to 65535", |text| {
-        value::number(text, &(1..=65_535))
-    });
+    let remedy = "write the service's IP address or prefix";
+    let vip = section.required("vip", written.vip.as_ref(), remedy, value::vip);
+    let port = section.required("port", written.port.as_ref(), "write 1 to 65535, or any", value::port);
     let protocol = section.required("protocol", written.protocol.as_ref(), "write tcp or udp", |text| {
         value::choice(text, PROTOCOLS)
     });
     let forwarding =
-        section.required("forwarding", written.forwarding.as_ref(), "write l2 or ipip", |text| {
-            value::choice(text, FORWARDINGS)
-        });
+        forwarding::from_written(section, written.forwarding.as_ref(), written.gue_port.as_ref());
+    let affinity = section.optional("affinity", written.affinity.as_ref(), Affinity::default(), |text| {
+        value::choice(text, AFFINITIES)
+    });
+    let fragments = section.optional("fragments", written.fragments.as_ref(), Fragments::default(), |text| {
+        value::choice(text, FRAGMENTS)
+    });
+    let quic = quic::from_written(section, written.quic.as_ref(), protocol);
     let scheduler =
         section.optional("scheduler", written.scheduler.as_ref(), (), |text| value::choice(text, SCHEDULERS));
     let table_size =
@@ -111,13 +140,17 @@ fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) ->
     let mut default_name = None;
     if let (Some(word), Some(vip), Some(port), Some(protocol)) = (&written.vip, vip, port, protocol) {
         // The same endpoint twice is one fault, even where it is the name too.
+        let endpoint = endpoint(vip, port, protocol);
         default_name = section
-            .unique("vip", word.referenced, &mut taken.endpoints, endpoint(vip, port, protocol), "remove one")
+            .unique("vip", word.referenced, &mut taken.endpoints, endpoint, "remove one")
             .map(|endpoint| (endpoint, word.referenced));
+        if let (Some((endpoint, _)), Some(Fragments::ByAddresses)) = (&default_name, fragments) {
+            take_fragments(section, written.fragments.as_ref(), (vip, protocol), endpoint, taken);
+        }
     }
     let name = section.name(written.name.as_ref(), default_name, &mut taken.names);
 
-    let backends = backend::from_written(section, written.backends.as_ref(), vip);
+    let backends = backend::from_written(section, written.backends.as_ref(), vip, quic);
     if let (Some(list), Some(size)) = (&written.backends, table_size)
         && list.value.len() > size as usize
     {
@@ -130,17 +163,41 @@ fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) ->
     scheduler?;
     Some(Service {
         name: name?,
-        address: vip?,
+        vip: vip?,
         port: port?,
         protocol: protocol?,
         forwarding: forwarding?,
+        affinity: affinity?,
+        fragments: fragments?,
+        quic_server_id_length: quic?.server_id_length,
         table_size: table_size?,
         backends: backends?,
     })
 }
 
-/// As in `192.0.2.1:80/tcp` and `[2001:db8::1]:80/tcp`.
-fn endpoint(vip: IpAddr, port: u16, protocol: Protocol) -> String {
+/// As in `192.0.2.1:80/tcp`, `[2001:db8::1]:80/tcp` and `192.0.2.0/24:any/udp`.
+fn endpoint(vip: Prefix, port: Option<u16>, protocol: Protocol) -> String {
+    let vip = if vip.address.is_ipv4() { vip.to_string() } else { format!("[{vip}]") };
+    let port = port.map_or("any".to_owned(), |port| port.to_string());
     let word = PROTOCOLS.iter().find(|(_, known)| *known == protocol).map_or("", |(word, _)| *word);
-    format!("{}/{word}", SocketAddr::new(vip, port))
+    format!("{vip}:{port}/{word}")
+}
+
+/// A fragment names no port: one service of a VIP and protocol can take fragments by their addresses.
+fn take_fragments(
+    section: &mut Section,
+    word: Option<&Word>,
+    place: (Prefix, Protocol),
+    endpoint: &str,
+    taken: &mut Taken,
+) {
+    let first = taken.fragments.entry(place).or_insert_with(|| endpoint.to_owned());
+    if let Some(word) = word
+        && first != endpoint
+    {
+        let message = format!(
+            "{endpoint} and {first} are both by-addresses, but fragments name no port; write follow in one"
+        );
+        section.error("fragments", word.referenced, message);
+    }
 }

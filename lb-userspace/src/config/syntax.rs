@@ -50,6 +50,7 @@ fn message(error: &Error) -> String {
         Error::TaggedScalarCannotDeserializeIntoString { .. } | Error::UnsupportedTag { .. } => {
             "the value has a tag; write it without".into()
         }
+        Error::NullIntoString { .. } => "a value is missing here; write it, or remove the entry".into(),
         Error::UnknownAnchor { .. } => "the alias has no anchor; write the value out".into(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             "the alias stands for something that contains it; write the value out".into()

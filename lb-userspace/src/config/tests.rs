@@ -9,8 +9,11 @@ mod daemon;
 mod example;
 mod limits;
 mod mutations;
+mod quic;
 mod services;
 mod shape;
+mod tunnels;
+mod vips;
 
 /// The valid document that most rows edit.
 const BASE: &str = "\

@@ -1,12 +1,14 @@
 //! What the scalars of a configuration mean: functions from text to a value, or to what is wrong with it.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use lb_common::siphash::HashKey;
+
+use super::prefix::Prefix;
 
 /// A result whose error is what was found, a semicolon, and what to do.
 type Meaning<T> = Result<T, String>;
@@ -14,6 +16,10 @@ type Meaning<T> = Result<T, String>;
 /// Sizes of lookup tables, in slots. Below, few backends already make it uneven (Maglev's authors ask for a
 /// hundred slots a backend); above, a table is more than 16 MiB. Both are primes.
 pub(super) const TABLE_SIZES: RangeInclusive<u32> = 251..=4_194_301;
+
+/// Lengths of prefixes. Shorter ones would hold addresses that are nobody's.
+const PREFIX_LENGTHS_V4: RangeInclusive<u8> = 8..=32;
+const PREFIX_LENGTHS_V6: RangeInclusive<u8> = 16..=128;
 
 /// The longest name of a service or backend, in octets.
 const LONGEST_NAME: usize = 255;
@@ -60,6 +66,14 @@ fn within<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>, allowe
     value.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
 }
 
+/// A service's port; none for all that no other service has.
+pub(super) fn port(text: &str) -> Meaning<Option<u16>> {
+    if text == "any" {
+        return Ok(None);
+    }
+    within(text, &(1..=65_535), "allowed are 1 to 65535, and any").map(Some)
+}
+
 /// A lookup table's size, in slots.
 pub(super) fn table_size(text: &str) -> Meaning<u32> {
     let (smallest, largest) = TABLE_SIZES.into_inner();
@@ -84,32 +98,74 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Meaning<T> {
     Err(format!("{} is unknown; allowed: {}", shown(text), words.join(", ")))
 }
 
-/// A service's address.
-pub(super) fn vip(text: &str) -> Meaning<IpAddr> {
-    unicast(text, "write the address that clients connect to")
+/// Whether something is done.
+pub(super) fn yes_or_no(text: &str) -> Meaning<bool> {
+    choice(text, &[("true", true), ("false", false)])
+}
+
+/// A service's address, or all of its addresses.
+pub(super) fn vip(text: &str) -> Meaning<Prefix> {
+    prefix(text, "write the address that clients connect to")
+}
+
+/// Where the outer source addresses of tunnels are taken from.
+pub(super) fn tunnel_source(text: &str) -> Meaning<Prefix> {
+    prefix(text, "write addresses that tunnels may come from")
 }
 
 /// A backend's address.
 pub(super) fn backend_address(text: &str) -> Meaning<IpAddr> {
-    unicast(text, "write the backend's address on the network")
-}
-
-fn unicast(text: &str, remedy: &str) -> Meaning<IpAddr> {
     let address: IpAddr = text.parse().map_err(|_| {
         let example = "write it alone, such as 192.0.2.1 or 2001:db8::1";
         format!("{} is not an IP address; {example}", shown(text))
     })?;
-    let kind = match address {
-        IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address",
-        IpAddr::V6(v6) if let Some(v4) = v6.to_ipv4_mapped() => {
-            return Err(format!("{address} is an IPv4 address written as IPv6; write {v4}"));
-        }
-        _ if address.is_unspecified() => "the unspecified address",
-        _ if address.is_loopback() => "a loopback address",
-        _ if address.is_multicast() => "a multicast address",
-        _ => return Ok(address),
+    unicast(Prefix::of_one(address), "write the backend's address on the network")?;
+    Ok(address)
+}
+
+/// An address alone, or a prefix.
+fn prefix(text: &str, remedy: &str) -> Meaning<Prefix> {
+    let (address, length) = text.split_once('/').map_or((text, None), |(left, right)| (left, Some(right)));
+    let address: IpAddr = address.parse().map_err(|_| {
+        let example = "write one such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::1";
+        format!("{} is neither an IP address nor a prefix; {example}", shown(text))
+    })?;
+    let prefix = match (length, address) {
+        (None, _) => Prefix::of_one(address),
+        (Some(length), IpAddr::V4(_)) => Prefix::around(
+            address,
+            within(length, &PREFIX_LENGTHS_V4, "the length of an IPv4 prefix is 8 to 32")?,
+        ),
+        (Some(length), IpAddr::V6(_)) => Prefix::around(
+            address,
+            within(length, &PREFIX_LENGTHS_V6, "the length of an IPv6 prefix is 16 to 128")?,
+        ),
     };
-    Err(format!("{address} is {kind}; {remedy}"))
+    unicast(prefix, remedy)?;
+    if prefix.address == address {
+        return Ok(prefix);
+    }
+    Err(format!("{} has bits set behind the prefix; write {prefix}, or {address} alone", shown(text)))
+}
+
+fn unicast(prefix: Prefix, remedy: &str) -> Meaning<()> {
+    // No prefix that may be written is short enough to hold such addresses elsewhere than at its ends.
+    let kind = match prefix.address {
+        IpAddr::V6(v6) if let Some(v4) = v6.to_ipv4_mapped() => {
+            return Err(if prefix.is_one_address() {
+                format!("{prefix} is an IPv4 address written as IPv6; write {v4}")
+            } else {
+                format!("{prefix} is an IPv4 prefix written as IPv6; write it as IPv4")
+            });
+        }
+        first if first.is_unspecified() => "the unspecified address",
+        first if first.is_loopback() => "a loopback address",
+        first if first.is_multicast() => "a multicast address",
+        _ if prefix.last() == Ipv4Addr::BROADCAST => "the broadcast address",
+        _ => return Ok(()),
+    };
+    let is = if prefix.is_one_address() { "is" } else { "contains" };
+    Err(format!("{prefix} {is} {kind}; {remedy}"))
 }
 
 /// The name of a service or backend.
@@ -172,4 +228,18 @@ pub(super) fn hash_key(text: &str) -> Meaning<HashKey> {
     let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
     let value = value.ok_or_else(|| format!("the key has {} digits; {remedy}", text.len()))?;
     Ok(HashKey::new(value.to_be_bytes()))
+}
+
+/// A server's ID in QUIC's connection IDs: hexadecimal, `length` octets, the first in the lowest place.
+pub(super) fn server_id(text: &str, length: u8) -> Meaning<u64> {
+    let digits = usize::from(length) * 2;
+    let remedy = format!("write {digits} hexadecimal digits, as server_id_length says");
+    if let Some(wrong) = text.chars().find(|c| !c.is_ascii_hexdigit()) {
+        return Err(format!("{} contains {wrong:?}; {remedy}", shown(text)));
+    }
+    if text.len() != digits {
+        return Err(format!("{} has {} digits; {remedy}", shown(text), text.len()));
+    }
+    let in_order = u64::from_str_radix(text, 16).map_err(|error| format!("{error}; {remedy}"))?;
+    Ok(in_order.swap_bytes() >> (64 - 8 * u32::from(length)))
 }

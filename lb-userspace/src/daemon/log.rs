@@ -43,7 +43,8 @@ pub(super) fn changes(
                 obstacle if *obstacle == former.obstacle => {}
                 Some(obstacle) => warn!("service {service} runs without backend {name}: {obstacle}"),
                 None => {
-                    let way = way(configured.forwarding, backend_configured.address, next_hops, network);
+                    let way =
+                        way(config, configured.forwarding, backend_configured.address, next_hops, network);
                     info!("service {service}: backend {name} can be reached{way}");
                 }
             }
@@ -52,13 +53,21 @@ pub(super) fn changes(
 }
 
 /// As in ` through eth0, next hop 02:00:00:00:00:01, source 198.51.100.10`.
-fn way(forwarding: Forwarding, address: IpAddr, next_hops: &NextHops, network: &Network) -> String {
+fn way(
+    config: &Config,
+    forwarding: Forwarding,
+    address: IpAddr,
+    next_hops: &NextHops,
+    network: &Network,
+) -> String {
     let Some(Ok(hop)) = next_hops.get(&address) else { return String::new() };
     let interface = network.name(hop.link.egress);
     let way = format!(" through {interface}, next hop {}", hop.mac());
     match forwarding {
         Forwarding::L2 => way,
-        Forwarding::Ipip => format!("{way}, source {}", hop.source),
+        Forwarding::Ipip | Forwarding::Gue { .. } => {
+            format!("{way}, source {}", config.tunnel_source(hop.source))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use lb_common::flow::Protocol;
-use lb_common::verdict::{DropReason, PassReason, RECEIVED, TRANSMITTED, Verdict};
+use lb_common::verdict::{Answer, DropReason, FORWARDED, PassReason, RECEIVED, Verdict};
 
 use super::Daemon;
 use crate::api::{Backend, BackendState, Interface, Report, Service, Status};
@@ -32,7 +32,8 @@ impl Daemon {
                 .map(|attachment| Interface { name: attachment.interface.clone(), mode: attachment.mode })
                 .collect(),
             received: counters.node[RECEIVED],
-            transmitted: counters.node[TRANSMITTED],
+            forwarded: counters.node[FORWARDED],
+            answered: named(Answer::ALL.map(|answer| (answer.name(), count(Verdict::Answer(answer))))),
             passed: named(PassReason::ALL.map(|reason| (reason.name(), count(Verdict::Pass(reason))))),
             dropped: named(DropReason::ALL.map(|reason| (reason.name(), count(Verdict::Drop(reason))))),
         }
@@ -46,12 +47,13 @@ impl Daemon {
                 let dropped = DropReason::ALL.map(|reason| (reason.name(), counted.dropped[reason as usize]));
                 Service {
                     name: configured.name.clone(),
-                    vip: configured.address,
+                    vip: configured.vip.to_string(),
                     port: configured.port,
                     protocol: if configured.protocol == Protocol::TCP { "tcp" } else { "udp" }.into(),
                     forwarding: match configured.forwarding {
                         Forwarding::L2 => "l2",
                         Forwarding::Ipip => "ipip",
+                        Forwarding::Gue { .. } => "gue",
                     }
                     .into(),
                     scheduler: "maglev".into(),
@@ -60,6 +62,7 @@ impl Daemon {
                     backends: configured.backends.len(),
                     packets: counted.forwarded.packets,
                     bytes: counted.forwarded.octets,
+                    answered: counted.answered,
                     dropped: named(dropped),
                 }
             })
@@ -88,7 +91,9 @@ impl Daemon {
                     reason: desired.obstacle.as_ref().map(ToString::to_string),
                     interface: hop.map(|hop| self.network.name(hop.link.egress)),
                     next_hop_mac: hop.map(NextHop::mac),
-                    source: hop.filter(|_| service.forwarding == Forwarding::Ipip).map(|hop| hop.source),
+                    source: hop
+                        .filter(|_| service.forwarding != Forwarding::L2)
+                        .map(|hop| self.config.tunnel_source(hop.source).to_string()),
                     slots: desired.slots,
                     packets: counted.packets,
                     bytes: counted.octets,

@@ -1,10 +1,12 @@
 //! Values that the kernel and userspace may copy octet by octet.
 
 use lb_common::backend::Backend;
-use lb_common::service::{Service, ServiceKey};
+use lb_common::service::QuicKey;
+use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::SlotPair;
 use lb_common::verdict::{ServiceCounters, Traffic};
+use lb_common::vip::Vip;
 
 /// A map's key or value.
 #[derive(Clone, Copy)]
@@ -19,4 +21,4 @@ macro_rules! plain {
     )* };
 }
 
-plain!(Backend, HashKey, Service, ServiceCounters, ServiceKey, SlotPair, Traffic);
+plain!(Backend, HashKey, QuicKey, ServiceCounters, Settings, SlotPair, Traffic, Vip);

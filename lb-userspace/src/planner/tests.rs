@@ -7,6 +7,7 @@ use std::path::Path;
 use lb_common::address::Address;
 use lb_common::backend::Link;
 use lb_common::flow::Protocol;
+use lb_common::wire::ethernet::Vlan;
 use proptest::prelude::*;
 
 use super::*;
@@ -37,7 +38,7 @@ fn config(forwarding: &str, services: &[&[u32]]) -> Config {
 }
 
 fn hop(number: u8) -> NextHop {
-    let link = Link { egress: 2, mtu: 1500, addresses: [number; 12] };
+    let link = Link { egress: 2, mtu: 1500, vlan: Vlan::NONE, addresses: [number; 12] };
     NextHop { link, source: NODE, gateway: None }
 }
 
@@ -47,7 +48,7 @@ fn all_reached(backends: u8) -> NextHops {
 }
 
 fn key(service: u8) -> ServiceKey {
-    ServiceKey::new(Address::v4([192, 0, 2, service + 1]), 80, Protocol::TCP)
+    ServiceKey::new(u32::from(service), 80, Protocol::TCP)
 }
 
 /// Slots of each backend.
@@ -70,7 +71,10 @@ fn slots_follow_weights_and_the_backends_without_any_get_none() {
 
     // A service without backends is one all the same: its packets are dropped and counted.
     assert_eq!(desired.image.services.len(), 3);
-    assert_eq!(desired.image.services[&key(1)], Service { index: 1, table: 1, slots: total });
+    assert_eq!(
+        desired.image.services[&key(1)],
+        Service { index: 1, flags: ServiceFlags::default(), table: 1, slots: total }
+    );
     assert_eq!(desired.image.tables[&1], vec![Slot::stable(BackendIndex::NONE); SIZE]);
     // Of weight 0, but there: it may get a weight.
     let numbers: Vec<_> = desired.image.backends.keys().map(|index| index.0).collect();
@@ -160,7 +164,13 @@ fn a_plan_writes_what_differs_and_nothing_else() {
                 image.tables.insert(1, vec![Slot::stable(BackendIndex(1)); 257]);
                 image.services.get_mut(&key(1)).unwrap().slots = 257;
             },
-            vec![Write::Table(1, larger), Write::Service(key(1), Service { index: 1, table: 1, slots: 257 })],
+            vec![
+                Write::Table(1, larger),
+                Write::Service(
+                    key(1),
+                    Service { index: 1, flags: ServiceFlags::default(), table: 1, slots: 257 },
+                ),
+            ],
         ),
         // A packet may be on its way to it.
         (
@@ -184,7 +194,8 @@ fn a_plan_writes_what_differs_and_nothing_else() {
 fn the_first_plan_writes_everything_once() {
     let image = image();
     let plan = plan(&Image::default(), &image);
-    assert_eq!(plan.len(), image.backends.len() + image.tables.len() + image.services.len());
+    let entries = image.backends.len() + image.tables.len() + image.services.len() + image.vips.len();
+    assert_eq!(plan.len(), entries + usize::from(image.settings != Settings::default()));
 }
 
 /// Its place in the order of a plan: nothing names what isn't there yet.
@@ -192,7 +203,11 @@ fn stage(write: &Write) -> u8 {
     match write {
         Write::Backend(..) => 0,
         Write::Table(..) | Write::Slots(..) => 1,
-        Write::Service(..) => 2,
+        Write::Quic(..) => 2,
+        Write::Service(..) => 3,
+        Write::Prefix(..) => 4,
+        Write::Settings(..) => 5,
+        Write::Vip(..) => 6,
     }
 }
 
@@ -201,15 +216,31 @@ fn an_image() -> impl Strategy<Value = Image> {
         (1..6_u16, 0..4_u8).prop_map(|(index, mac)| (BackendIndex(index), Backend::l2(hop(mac).link)));
     let slots = prop::collection::vec((0..6_u16).prop_map(|index| Slot::stable(BackendIndex(index))), 1..5);
     let service = (0..4_u8, 0..3_u32, 1..5_u32).prop_map(|(service, table, slots)| {
-        (key(service), Service { index: u32::from(service), table, slots })
+        (key(service), Service { index: u32::from(service), flags: ServiceFlags::default(), table, slots })
     });
+    let vip = (0..3_u8, 0..3_u32, 0..3_u32).prop_map(|(address, index, flags)| {
+        (Address::v4([192, 0, 2, address]), Vip { index, flags: VipFlags(flags) })
+    });
+    let prefixes =
+        prop::collection::btree_map((0..3_u8, 100..103_u32), 0..3_u32, 0..3).prop_map(|prefixes| {
+            let prefix = |((address, bits), index)| {
+                ((Address::v4([192, 0, address, 0]), bits), Vip { index, flags: VipFlags::default() })
+            };
+            prefixes.into_iter().map(prefix).collect::<BTreeMap<_, _>>()
+        });
     (
         prop::collection::btree_map(0..3_u32, slots, 0..3),
         prop::collection::vec(backend, 0..5),
         prop::collection::vec(service, 0..4),
+        prop::collection::vec(vip, 0..4),
+        prefixes,
     )
-        .prop_map(|(tables, backends, services)| Image {
+        .prop_map(|(tables, backends, services, vips, prefixes)| Image {
             tables,
+            vips: vips.into_iter().collect(),
+            settings: Settings { has_prefixes: u64::from(!prefixes.is_empty()), ..Settings::default() },
+            prefixes,
+            quic: BTreeMap::new(),
             backends: backends.into_iter().collect(),
             services: services.into_iter().collect(),
         })
@@ -226,6 +257,8 @@ proptest! {
         // What is wanted is there; what was there and isn't named any more may stay.
         let holds = |key: &ServiceKey| image.services.get(key) == wanted.services.get(key);
         prop_assert!(wanted.services.keys().all(holds));
+        prop_assert!(wanted.vips.iter().all(|(address, vip)| image.vips.get(address) == Some(vip)));
+        prop_assert_eq!(image.settings, wanted.settings);
         prop_assert!(wanted.tables.iter().all(|(number, slots)| image.tables.get(number) == Some(slots)));
         prop_assert!(wanted.backends.iter().all(|(index, backend)| image.backends.get(index) == Some(backend)));
         prop_assert!(image.services.keys().all(|key| holds(key) || !wanted.services.contains_key(key)));

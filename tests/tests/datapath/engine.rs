@@ -36,17 +36,30 @@ pub enum Action {
     Redirect,
 }
 
-/// Walks a packet through the datapath as it is compiled for the host.
-pub fn host(image: &Image, frame: &[u8]) -> Outcome {
-    let tables = HostTables::new(image, HashKey::new(HASH_KEY));
-    let mut frame = Frame::new(frame);
-    let action = match balance(&mut frame, &tables) {
-        Verdict::Transmit { egress: INGRESS } => Action::Transmit,
-        Verdict::Transmit { .. } => Action::Redirect,
-        Verdict::Pass(_) => Action::Pass,
-        Verdict::Drop(_) => Action::Drop,
-    };
-    Outcome { action, frame: frame.bytes().to_vec(), counted: tables.into_counters() }
+/// The datapath as it is compiled for the host.
+pub struct Host<'image> {
+    pub tables: HostTables<'image>,
+}
+
+impl<'image> Host<'image> {
+    pub fn new(image: &'image Image) -> Self {
+        Host { tables: HostTables::new(image, HashKey::new(HASH_KEY)) }
+    }
+
+    /// Walks a packet through it.
+    pub fn run(&self, frame: &[u8]) -> Outcome {
+        self.run_frame(Frame::new(frame))
+    }
+
+    pub fn run_frame(&self, mut frame: Frame) -> Outcome {
+        let action = match balance(&mut frame, &self.tables) {
+            Verdict::Forward { egress: INGRESS } | Verdict::Answer(_) => Action::Transmit,
+            Verdict::Forward { .. } => Action::Redirect,
+            Verdict::Pass(_) => Action::Pass,
+            Verdict::Drop(_) => Action::Drop,
+        };
+        Outcome { action, frame: frame.bytes().to_vec(), counted: self.tables.take_counters() }
+    }
 }
 
 /// The loaded program.
@@ -101,6 +114,7 @@ fn difference(after: &Counters, before: &Counters) -> Counters {
     for (index, counters) in &mut moved.services {
         let before = before.services.get(index).copied().unwrap_or_default();
         subtract(&mut counters.forwarded, before.forwarded);
+        counters.answered -= before.answered;
         counters.dropped.iter_mut().zip(before.dropped).for_each(|(after, before)| *after -= before);
     }
     for (index, counters) in &mut moved.backends {

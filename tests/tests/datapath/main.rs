@@ -2,6 +2,7 @@
 
 mod engine;
 mod frames;
+mod golden;
 mod random;
 mod services;
 mod tunnels;

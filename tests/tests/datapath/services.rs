@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use lb_common::backend::Link;
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
-use lb_common::slot::BackendIndex;
+use lb_common::slot::{BackendIndex, slot_of};
+use lb_common::wire::ethernet::Vlan;
+use lb_common::wire::quic::ServerId;
 use lb_userspace::attach::Mode;
-use lb_userspace::config::{Backend, Config, Forwarding, Interface, Service};
+use lb_userspace::config::{Affinity, Backend, Config, Forwarding, Fragments, Interface, Prefix, Service};
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
 use lb_userspace::planner::desired;
@@ -31,10 +33,20 @@ pub const BACKEND_V6: &str = "2001:db8:5::11";
 pub const FAR_V4: &str = "203.0.113.11";
 pub const FAR_V6: &str = "2001:db8:9::11";
 pub const FAR_MTU: u16 = 1280;
+/// In a VLAN on the ingress interface.
+pub const TAGGED_V4: &str = "198.51.100.21";
+pub const TAGGED_V6: &str = "2001:db8:5::21";
+pub const TAG: u16 = 0x2064;
 /// Without a next hop.
 const LOST: &str = "198.51.100.99";
 
-/// A service of the tests, by the order in [`config`].
+pub const VIP_V4: &str = "192.0.2.1";
+pub const VIP_V6: &str = "2001:db8:f::1";
+/// Of services that take what others leave.
+pub const SHARED_V4: &str = "192.0.2.2";
+pub const GUE_PORT: u16 = 6080;
+
+/// A service of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Case {
@@ -51,13 +63,27 @@ pub enum Case {
     Empty,
     Udp,
     Many,
+    V4InGueV4,
+    V6InGueV6,
+    V6InGueV4,
+    V4InGueV6,
+    TaggedL2V4,
+    TaggedL2V6,
+    TaggedV4InV4,
+    TaggedV4InV6,
+    AnyPort,
+    OnePort,
+    PrefixV4,
+    LongerPrefixV4,
+    PrefixV6,
+    BySource,
+    ByAddresses,
+    Quic,
+    UdpV6,
 }
 
-pub const VIP_V4: &str = "192.0.2.1";
-pub const VIP_V6: &str = "2001:db8:f::1";
-
 impl Case {
-    pub const ALL: [Case; 13] = [
+    pub const ALL: [Case; 30] = [
         Case::L2V4,
         Case::L2V6,
         Case::V4InV4,
@@ -71,6 +97,23 @@ impl Case {
         Case::Empty,
         Case::Udp,
         Case::Many,
+        Case::V4InGueV4,
+        Case::V6InGueV6,
+        Case::V6InGueV4,
+        Case::V4InGueV6,
+        Case::TaggedL2V4,
+        Case::TaggedL2V6,
+        Case::TaggedV4InV4,
+        Case::TaggedV4InV6,
+        Case::AnyPort,
+        Case::OnePort,
+        Case::PrefixV4,
+        Case::LongerPrefixV4,
+        Case::PrefixV6,
+        Case::BySource,
+        Case::ByAddresses,
+        Case::Quic,
+        Case::UdpV6,
     ];
 
     /// Each service has a port of its own.
@@ -81,51 +124,109 @@ impl Case {
     /// The number of its first backend.
     pub fn backend(self) -> BackendIndex {
         let before = &Case::ALL[..self as usize];
-        BackendIndex(1 + before.iter().map(|case| case.service().backends.len() as u16).sum::<u16>())
+        BackendIndex(1 + before.iter().map(|case| case.backends().len() as u16).sum::<u16>())
     }
 
-    /// The only backend's address, if packets are sent to it in a tunnel.
-    pub fn tunnel(self) -> Option<&'static str> {
+    /// An address that clients connect to.
+    pub fn vip(self) -> &'static str {
         match self {
-            Case::V4InV4 | Case::V6InV4 => Some(BACKEND_V4),
-            Case::V4InV6 | Case::V6InV6 => Some(BACKEND_V6),
-            Case::FarV4InV4 => Some(FAR_V4),
-            Case::FarV6InV6 => Some(FAR_V6),
-            _ => None,
+            Case::L2V6
+            | Case::V6InV6
+            | Case::V6InV4
+            | Case::FarV6InV6
+            | Case::V6InGueV6
+            | Case::V6InGueV4
+            | Case::TaggedL2V6
+            | Case::UdpV6 => VIP_V6,
+            Case::AnyPort | Case::OnePort | Case::ByAddresses => SHARED_V4,
+            Case::PrefixV4 => "198.18.7.7",
+            Case::LongerPrefixV4 => "198.18.8.8",
+            Case::PrefixV6 => "2001:db8:77:1234::5",
+            _ => VIP_V4,
         }
     }
 
-    /// Whether its backend is behind the other interface.
-    pub fn is_far(self) -> bool {
-        matches!(self, Case::FarL2 | Case::FarV4InV4 | Case::FarV6InV6)
+    /// Addresses of its backends.
+    pub fn backends(self) -> &'static [&'static str] {
+        match self {
+            Case::L2V6 | Case::V6InV6 | Case::V4InV6 | Case::V6InGueV6 | Case::V4InGueV6 | Case::UdpV6 => {
+                &[BACKEND_V6]
+            }
+            Case::FarL2 | Case::FarV4InV4 => &[FAR_V4],
+            Case::FarV6InV6 => &[FAR_V6],
+            Case::Unreachable => &[LOST],
+            Case::Empty => &[],
+            Case::Many | Case::BySource | Case::ByAddresses | Case::Quic => {
+                &[BACKEND_V4, BACKEND_V6, FAR_V4, FAR_V6]
+            }
+            Case::TaggedL2V4 | Case::TaggedV4InV4 => &[TAGGED_V4],
+            Case::TaggedL2V6 | Case::TaggedV4InV6 => &[TAGGED_V6],
+            _ => &[BACKEND_V4],
+        }
+    }
+
+    pub fn forwarding(self) -> Forwarding {
+        match self {
+            Case::V4InV4
+            | Case::V6InV6
+            | Case::V6InV4
+            | Case::V4InV6
+            | Case::FarV4InV4
+            | Case::FarV6InV6
+            | Case::Empty
+            | Case::Many
+            | Case::TaggedV4InV4
+            | Case::TaggedV4InV6
+            | Case::ByAddresses => Forwarding::Ipip,
+            Case::V4InGueV4 | Case::V6InGueV6 | Case::V6InGueV4 | Case::V4InGueV6 => {
+                Forwarding::Gue { port: GUE_PORT }
+            }
+            _ => Forwarding::L2,
+        }
+    }
+
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Case::Udp | Case::UdpV6 | Case::Quic | Case::ByAddresses => Protocol::UDP,
+            _ => Protocol::TCP,
+        }
     }
 
     fn service(self) -> Service {
-        let (vip, forwarding, backends): (_, _, &[&str]) = match self {
-            Case::L2V4 | Case::Udp => (VIP_V4, Forwarding::L2, &[BACKEND_V4]),
-            Case::L2V6 => (VIP_V6, Forwarding::L2, &[BACKEND_V6]),
-            Case::V4InV4 => (VIP_V4, Forwarding::Ipip, &[BACKEND_V4]),
-            Case::V6InV6 => (VIP_V6, Forwarding::Ipip, &[BACKEND_V6]),
-            Case::V6InV4 => (VIP_V6, Forwarding::Ipip, &[BACKEND_V4]),
-            Case::V4InV6 => (VIP_V4, Forwarding::Ipip, &[BACKEND_V6]),
-            Case::FarL2 => (VIP_V4, Forwarding::L2, &[FAR_V4]),
-            Case::FarV4InV4 => (VIP_V4, Forwarding::Ipip, &[FAR_V4]),
-            Case::FarV6InV6 => (VIP_V6, Forwarding::Ipip, &[FAR_V6]),
-            Case::Unreachable => (VIP_V4, Forwarding::L2, &[LOST]),
-            Case::Empty => (VIP_V4, Forwarding::Ipip, &[]),
-            Case::Many => (VIP_V4, Forwarding::Ipip, &[BACKEND_V4, BACKEND_V6, FAR_V4, FAR_V6]),
+        let prefix = |text: &str, length| Prefix { address: ip(text), length };
+        let vip = match self {
+            Case::PrefixV4 => prefix("198.18.0.0", 16),
+            Case::LongerPrefixV4 => prefix("198.18.8.0", 24),
+            Case::PrefixV6 => prefix("2001:db8:77::", 48),
+            _ => Prefix::of_one(ip(self.vip())),
         };
-        let backend = |address: &&str| Backend { name: (*address).into(), address: ip(address), weight: 1 };
+        let backend = |(number, address): (usize, &&str)| Backend {
+            name: (*address).into(),
+            address: ip(address),
+            quic_server_id: (self == Case::Quic).then(|| server_id(number)),
+            weight: 1,
+        };
         Service {
             name: format!("{self:?}"),
-            address: ip(vip),
-            port: self.port(),
-            protocol: if self == Case::Udp { Protocol::UDP } else { Protocol::TCP },
-            forwarding,
+            vip,
+            port: (self != Case::AnyPort).then(|| self.port()),
+            protocol: self.protocol(),
+            forwarding: self.forwarding(),
+            affinity: if self == Case::BySource { Affinity::Source } else { Affinity::Flow },
+            fragments: if self == Case::ByAddresses { Fragments::ByAddresses } else { Fragments::Follow },
+            quic_server_id_length: if self == Case::Quic { QUIC_SERVER_ID_LENGTH } else { 0 },
             table_size: 251,
-            backends: backends.iter().map(backend).collect(),
+            backends: self.backends().iter().enumerate().map(backend).collect(),
         }
     }
+}
+
+pub const QUIC_SERVER_ID_LENGTH: u8 = 3;
+pub const QUIC_CONFIGURATION: u8 = 2;
+
+/// The server ID of a service's backend, by its number.
+pub fn server_id(number: usize) -> ServerId {
+    ServerId { configuration: QUIC_CONFIGURATION, octets: 0x0a_0b00 + number as u64 }
 }
 
 pub fn ip(text: &str) -> IpAddr {
@@ -146,9 +247,14 @@ pub fn v6(text: &str) -> [u8; 16] {
     }
 }
 
-/// The maps for all of them.
+/// The maps for all of them; echo requests are answered.
 pub fn image() -> Image {
-    let config = Config {
+    image_with(|_| {})
+}
+
+/// The maps for a changed configuration.
+pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
+    let mut config = Config {
         file: PathBuf::new(),
         interfaces: vec![Interface {
             name: "lo".into(),
@@ -159,19 +265,32 @@ pub fn image() -> Image {
         socket: PathBuf::new(),
         state_directory: PathBuf::new(),
         hash_key: Some(HashKey::new(HASH_KEY)),
+        answer_echo: true,
+        tunnel_sources: Vec::new(),
         services: Case::ALL.map(Case::service).into(),
     };
+    change(&mut config);
     let mut addresses = [0; 12];
     addresses[..6].copy_from_slice(&BACKEND_MAC);
     addresses[6..].copy_from_slice(&NODE_MAC);
-    let near = Link { egress: INGRESS, mtu: 1500, addresses };
-    let far = Link { egress: OTHER, mtu: FAR_MTU, addresses };
+    let near = Link { egress: INGRESS, mtu: 1500, vlan: Vlan::NONE, addresses };
+    let far = Link { egress: OTHER, mtu: FAR_MTU, ..near };
+    let tagged = Link { vlan: Vlan(TAG), ..near };
     let hop = |link, source| Ok(NextHop { link, source: ip(source), gateway: None });
     let next_hops = NextHops::from([
         (ip(BACKEND_V4), hop(near, NODE_V4)),
         (ip(BACKEND_V6), hop(near, NODE_V6)),
         (ip(FAR_V4), hop(far, NODE_V4)),
         (ip(FAR_V6), hop(far, NODE_V6)),
+        (ip(TAGGED_V4), hop(tagged, NODE_V4)),
+        (ip(TAGGED_V6), hop(tagged, NODE_V6)),
     ]);
     desired(&config, &next_hops).image
+}
+
+/// Which of a service's backends its table has for that hash.
+pub fn chosen(case: Case, hash: u64) -> usize {
+    let table = &image().tables[&(case as u32)];
+    let slot = table[slot_of(hash, table.len() as u32) as usize];
+    usize::from(slot.current().0 - case.backend().0)
 }

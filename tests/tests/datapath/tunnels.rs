@@ -2,18 +2,22 @@
 
 use std::cell::Cell;
 
-use aya::Ebpf;
-use aya::maps::{HashMap, MapData, PerCpuArray};
+use aya::maps::lpm_trie::Key;
+use aya::maps::{HashMap, LpmTrie, MapData, PerCpuArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
-use etherparse::{IpFragOffset, IpNumber, Ipv4Options};
+use aya::{Ebpf, EbpfLoader};
+use etherparse::{IpEcn, IpFragOffset, Ipv4Options};
 use fastrand::Rng;
 use lb_common::address::Address;
 use lb_common::datapath::decapsulate::{Outcome, Tunnels, decapsulate};
+use lb_common::flow::Protocol;
+use lb_common::verdict::FORWARDED;
 use lb_userspace::address::of_ip;
+use lb_userspace::config::Forwarding;
 use lb_userspace::frame::Frame;
 use lb_userspace::programs;
 
-use crate::engine::{Action, host};
+use crate::engine::Host;
 use crate::frames::*;
 use crate::random;
 use crate::services::*;
@@ -24,9 +28,9 @@ const VIPS: [&str; 2] = [VIP_V4, VIP_V6];
 /// What became of a frame, and the one counter that moved.
 type Unpacked = (Outcome, Vec<u8>);
 
-struct Host(Cell<Option<Outcome>>);
+struct Agent(Cell<Option<Outcome>>);
 
-impl Tunnels for Host {
+impl Tunnels for Agent {
     fn is_balancer(&self, source: &Address) -> bool {
         BALANCERS.map(|address| of_ip(ip(address))).contains(source)
     }
@@ -35,13 +39,17 @@ impl Tunnels for Host {
         VIPS.map(|address| of_ip(ip(address))).contains(destination)
     }
 
+    fn gue_port(&self) -> u16 {
+        GUE_PORT
+    }
+
     fn count(&self, outcome: Outcome) {
         assert_eq!(self.0.replace(Some(outcome)), None, "counted twice");
     }
 }
 
 fn on_host(frame: &[u8]) -> Unpacked {
-    let counted = Host(Cell::new(None));
+    let counted = Agent(Cell::new(None));
     let mut frame = Frame::new(frame);
     let outcome = decapsulate(&mut frame, &counted);
     assert_eq!(counted.0.get(), Some(outcome));
@@ -56,15 +64,17 @@ struct Kernel {
 impl Kernel {
     fn load() -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
-        let mut ebpf = Ebpf::load(programs::AGENT).unwrap();
-        let mut fill = |map: &str, addresses: [&str; 2]| {
-            let mut map: HashMap<_, [u8; 16], u8> = ebpf.map_mut(map).unwrap().try_into().unwrap();
-            for address in addresses {
-                map.insert(of_ip(ip(address)).octets(), 1, 0).unwrap();
-            }
-        };
-        fill("BALANCERS", BALANCERS);
-        fill("VIPS", VIPS);
+        let mut ebpf =
+            EbpfLoader::new().override_global("GUE_PORT", &GUE_PORT, true).load(programs::AGENT).unwrap();
+        let octets = |address: &str| of_ip(ip(address)).octets();
+        let mut balancers: LpmTrie<_, [u8; 16], u8> = ebpf.map_mut("BALANCERS").unwrap().try_into().unwrap();
+        for address in BALANCERS {
+            balancers.insert(&Key::new(128, octets(address)), 1, 0).unwrap();
+        }
+        let mut vips: HashMap<_, [u8; 16], u8> = ebpf.map_mut("VIPS").unwrap().try_into().unwrap();
+        for address in VIPS {
+            vips.insert(octets(address), 1, 0).unwrap();
+        }
         let outcomes = PerCpuArray::try_from(ebpf.take_map("OUTCOMES").unwrap()).unwrap();
         let program: &mut Xdp = ebpf.program_mut("xdp_agent").unwrap().try_into().unwrap();
         program.load().unwrap();
@@ -90,38 +100,96 @@ impl Kernel {
             self.counters().iter().zip(before).map(|(after, before)| after - before).collect::<Vec<_>>();
         assert_eq!(moved.iter().sum::<u64>(), 1, "{moved:?}");
         let outcome = Outcome::ALL[moved.iter().position(|&count| count == 1).unwrap()];
-        let dropped = matches!(outcome, Outcome::Refused | Outcome::Malformed);
-        assert_eq!(result.return_value, if dropped { 1 } else { 2 }, "{outcome:?}");
+        assert_eq!(result.return_value, if outcome.passes() { 2 } else { 1 }, "{outcome:?}");
         (outcome, room)
     }
 }
 
 fn rows() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
+    unpacked().into_iter().chain(marked()).chain(untouched()).collect()
+}
+
+/// A frame inside IPv4 or IPv6, as the load balancer sends it.
+fn ipip(frame: &[u8], backend: &str) -> Vec<u8> {
+    sent_to(backend, Forwarding::Ipip, frame, 0x12345).1
+}
+
+/// The same inside UDP.
+fn gue(frame: &[u8], backend: &str) -> Vec<u8> {
+    sent_to(backend, Forwarding::Gue { port: GUE_PORT }, frame, 0x12345).1
+}
+
+/// The frame as the kernel gets it.
+fn plain(frame: &[u8]) -> Vec<u8> {
+    sent_to(BACKEND_V4, Forwarding::L2, frame, 0).1
+}
+
+fn four() -> Vec<u8> {
+    packet_to(VIP_V4, 80, Protocol::TCP, 100)
+}
+
+fn six() -> Vec<u8> {
+    packet_to(VIP_V6, 80, Protocol::TCP, 100)
+}
+
+fn unpacked() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
+    let (v4, v6) = (four(), six());
+    let tags = [[0x88, 0xa8, 0, 5], [0x81, 0, 0, 7]];
+    let padded = |frame: Vec<u8>| [&frame[..], &[0; 9]].concat();
+    [
+        ("IPv4 in IPv4", ipip(&v4, BACKEND_V4), plain(&v4)),
+        ("IPv6 in IPv4", ipip(&v6, BACKEND_V4), plain(&v6)),
+        ("IPv6 in IPv6", ipip(&v6, BACKEND_V6), plain(&v6)),
+        ("IPv4 in IPv6", ipip(&v4, BACKEND_V6), plain(&v4)),
+        ("IPv4 in UDP in IPv4", gue(&v4, BACKEND_V4), plain(&v4)),
+        ("IPv6 in UDP in IPv4", gue(&v6, BACKEND_V4), plain(&v6)),
+        ("IPv6 in UDP in IPv6", gue(&v6, BACKEND_V6), plain(&v6)),
+        ("IPv4 in UDP in IPv6", gue(&v4, BACKEND_V6), plain(&v4)),
+        ("padding behind the outer packet", padded(ipip(&v4, BACKEND_V4)), padded(plain(&v4))),
+        ("a VLAN tag", tagged(&ipip(&v4, BACKEND_V4), &tags[1..]), tagged(&plain(&v4), &tags[1..])),
+        ("two VLAN tags", tagged(&ipip(&v6, BACKEND_V4), &tags), tagged(&plain(&v6), &tags)),
+        ("a VLAN tag, UDP", tagged(&gue(&v4, BACKEND_V6), &tags[1..]), tagged(&plain(&v4), &tags[1..])),
+    ]
+    .map(|(behaviour, frame, unpacked)| (behaviour, frame, (Outcome::Decapsulated, unpacked)))
+    .into()
+}
+
+/// RFC 6040, section 4.2: what arrives, by the inner and the outer ECN.
+fn marked() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
+    let ecn_v4 = |frame: &[u8], ecn| with_ipv4(frame, |ip| ip.ecn = IpEcn::try_new(ecn).unwrap());
+    let ecn_v6 = |frame: &[u8], ecn| with_ipv6(frame, |ip| ip.traffic_class = ip.traffic_class & !3 | ecn);
+    let (v4, v6) = (four(), six());
+    let v4_in_v4 = |inner, outer| ecn_v4(&ipip(&ecn_v4(&v4, inner), BACKEND_V4), outer);
+    let v6_in_v6 = |inner, outer| ecn_v6(&ipip(&ecn_v6(&v6, inner), BACKEND_V6), outer);
+    let v4_in_udp = |inner, outer| ecn_v6(&gue(&ecn_v4(&v4, inner), BACKEND_V6), outer);
+    let arrives = |frame| (Outcome::Decapsulated, plain(frame));
+    let lost = |frame: &[u8]| (Outcome::Congested, frame.to_vec());
+    vec![
+        ("no congestion, ECT(0)", v4_in_v4(2, 2), arrives(&ecn_v4(&v4, 2))),
+        ("congestion, ECT(0)", v4_in_v4(2, 3), arrives(&ecn_v4(&v4, 3))),
+        ("congestion, ECT(1)", v4_in_v4(1, 3), arrives(&ecn_v4(&v4, 3))),
+        ("congestion met before the tunnel", v4_in_v4(3, 3), arrives(&ecn_v4(&v4, 3))),
+        ("congestion, not ECN-capable", v4_in_v4(0, 3), lost(&v4_in_v4(0, 3))),
+        ("congestion, ECT(0), IPv6", v6_in_v6(2, 3), arrives(&ecn_v6(&v6, 3))),
+        ("congestion, not ECN-capable, IPv6", v6_in_v6(0, 3), lost(&v6_in_v6(0, 3))),
+        ("congestion, ECT(0), UDP", v4_in_udp(2, 3), arrives(&ecn_v4(&v4, 3))),
+    ]
+}
+
+fn untouched() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
     use Outcome::{Malformed, NotATunnel, Refused, Stranger};
-    let (v4, v6) = (tcp_v4(80, 100), tcp_v6(80, 100));
-    let in_v4 = |frame: &[u8], inner| in_ipv4(frame, BACKEND_V4, inner, 0);
-    let in_v6 = |frame: &[u8], inner| in_ipv6(frame, BACKEND_V6, inner, 0, 0x12345);
-    let four_in_four = in_v4(&v4, IpNumber::IPV4);
-    let six_in_six = in_v6(&v6, IpNumber::IPV6);
-
-    let padding = [0; 9];
-    let unpacked = [
-        ("IPv4 in IPv4", four_in_four.clone(), to_backend(&v4)),
-        ("IPv6 in IPv4", in_v4(&v6, IpNumber::IPV6), to_backend(&v6)),
-        ("IPv6 in IPv6", six_in_six.clone(), to_backend(&v6)),
-        ("IPv4 in IPv6", in_v6(&v4, IpNumber::IPV4), to_backend(&v4)),
-        (
-            "padding behind the outer packet",
-            [&four_in_four[..], &padding].concat(),
-            [&to_backend(&v4)[..], &padding].concat(),
-        ),
-    ];
-    let unpacked =
-        unpacked.map(|(behaviour, frame, inner)| (behaviour, frame, (Outcome::Decapsulated, inner)));
-
-    let untouched = [
+    let (v4, v6) = (four(), six());
+    let (four_in_four, six_in_six) = (ipip(&v4, BACKEND_V4), ipip(&v6, BACKEND_V6));
+    let in_udp = gue(&v4, BACKEND_V4);
+    let for_another = |frame: &[u8]| match frame[12] {
+        0x08 => with_ipv4(frame, |ip| ip.destination[3] ^= 1),
+        _ => with_ipv6(frame, |ip| ip.destination[15] ^= 1),
+    };
+    let shortened = |frame: &[u8], by: usize| frame[..frame.len() - by].to_vec();
+    [
         ("no tunnel", v4.clone(), NotATunnel),
         ("ARP", with_octets(&v4, 12, &[0x08, 0x06]), NotATunnel),
+        ("UDP to another port", with_octets(&in_udp, 36, &[0, 53]), NotATunnel),
         ("half an outer header", four_in_four[..30].to_vec(), NotATunnel),
         (
             "an outer header with options",
@@ -136,24 +204,20 @@ fn rows() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
         ),
         ("a stranger's tunnel in IPv4", with_ipv4(&four_in_four, |ip| ip.source[3] ^= 1), Stranger),
         ("a stranger's tunnel in IPv6", with_ipv6(&six_in_six, |ip| ip.source[15] ^= 1), Stranger),
-        (
-            "an address that isn't a VIP",
-            in_v4(&with_ipv4(&v4, |ip| ip.destination[3] ^= 1), IpNumber::IPV4),
-            Refused,
-        ),
-        (
-            "an IPv6 address that isn't a VIP",
-            in_v6(&with_ipv6(&v6, |ip| ip.destination[15] ^= 1), IpNumber::IPV6),
-            Refused,
-        ),
+        ("a stranger's tunnel in UDP", with_ipv4(&in_udp, |ip| ip.source[3] ^= 1), Stranger),
+        ("an address that isn't a VIP", ipip(&for_another(&v4), BACKEND_V4), Refused),
+        ("an IPv6 address that isn't a VIP", ipip(&for_another(&v6), BACKEND_V6), Refused),
+        ("an address that isn't a VIP, UDP", gue(&for_another(&v4), BACKEND_V4), Refused),
         ("half an inner header", four_in_four[..50].to_vec(), Malformed),
-        ("an inner packet that ends early", four_in_four[..four_in_four.len() - 1].to_vec(), Malformed),
-        ("an inner IPv6 packet that ends early", six_in_six[..six_in_six.len() - 1].to_vec(), Malformed),
-        ("IPv6 where IPv4 was announced", in_v4(&v6, IpNumber::IPV4), Malformed),
-        ("IPv4 where IPv6 was announced", in_v6(&v4, IpNumber::IPV6), Malformed),
-    ];
-    let untouched = untouched.map(|(behaviour, frame, outcome)| (behaviour, frame.clone(), (outcome, frame)));
-    unpacked.into_iter().chain(untouched).collect()
+        ("an inner packet that ends early", shortened(&four_in_four, 1), Malformed),
+        ("an inner IPv6 packet that ends early", shortened(&six_in_six, 1), Malformed),
+        ("UDP without an IP packet", with_octets(&in_udp, 42, &[0x01]), Malformed),
+        ("UDP without anything", in_udp[..42].to_vec(), Malformed),
+        ("IPv6 where IPv4 was announced", with_octets(&four_in_four, 34, &[0x65]), Malformed),
+        ("IPv4 where IPv6 was announced", with_octets(&six_in_six, 54, &[0x45]), Malformed),
+    ]
+    .map(|(behaviour, frame, outcome)| (behaviour, frame.clone(), (outcome, frame)))
+    .into()
 }
 
 fn with_octets(frame: &[u8], offset: usize, octets: &[u8]) -> Vec<u8> {
@@ -182,17 +246,21 @@ fn in_the_kernel() {
 fn host_and_kernel_agree() {
     let mut random = Rng::with_seed(0x7475);
     let image = image();
+    let balancer = Host::new(&image);
     let mut kernel = Kernel::load();
     let mut unpacked = 0;
     for number in 0..10_000 {
-        let frame = random::packet(&mut random);
-        let packed = host(&image, &frame);
-        let tunnelled = packed.action != Action::Drop && packed.frame.len() > frame.len();
+        let frame = random::any_packet(&mut random);
+        let packed = balancer.run(&frame);
+        let forwarded = packed.counted.node[FORWARDED] == 1;
+        let tunnelled = forwarded && packed.frame.len() > frame.len();
         let arriving = if number % 2 == 0 { random::mutate(&mut random, packed.frame) } else { packed.frame };
         let result = on_host(&arriving);
         assert_eq!(result, kernel.run(&arriving), "packet {number}: {arriving:02x?}");
-        if number % 2 == 1 && tunnelled {
-            assert_eq!(result, (Outcome::Decapsulated, to_backend(&frame)), "packet {number}");
+        let for_these_vips = matches!(result.0, Outcome::Decapsulated);
+        if number % 2 == 1 && tunnelled && for_these_vips {
+            let inside = &frame[ip_offset(&frame)..][..ip_length(&frame)];
+            assert!(result.1.ends_with(inside), "packet {number}: {frame:02x?}");
             unpacked += 1;
         }
     }

@@ -1,23 +1,51 @@
 //! The maps, as userspace knows them by name, and the datapath's view of them.
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, xdp_action};
-use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, PerCpuArray};
+use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, xdp_action};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_map;
+use lb_common::address::Address;
 use lb_common::backend::{self, Backend};
 use lb_common::datapath::Tables;
-use lb_common::service::{self, Service, ServiceKey};
+use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry, find};
+use lb_common::flow::IpVersion;
+use lb_common::fragment::{FragmentKey, FragmentRoute};
+use lb_common::service::{self, QuicKey, Service, ServiceKey};
+use lb_common::settings::{ERROR_INTERVAL_NS, Settings};
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot, SlotPair};
 use lb_common::verdict::{DropReason, NodeCounters, ServiceCounters, Traffic};
+use lb_common::vip::Vip;
+use lb_ebpf::prefix::WholeAddress;
+
+/// Sizes that userspace changes before loading, where the configuration asks for others.
+const PLACES: usize = service::CAPACITY * PLACES_PER_ENTRY;
 
 /// Key of the flow hash, a constant of the loaded program.
 #[unsafe(no_mangle)]
 static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
 
+/// Logarithm of the places in both directories, a constant of the loaded program.
+#[unsafe(no_mangle)]
+static DIRECTORY_BITS: Global<u32> = Global::new(PLACES.ilog2());
+
+/// What changes while the program runs, in one entry.
+#[btf_map]
+static SETTINGS: Array<Settings, 1> = Array::new();
+
+/// VIPs by address.
+#[btf_map]
+static VIPS: Array<VipEntry, PLACES, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// VIPs that are prefixes of addresses.
+#[btf_map]
+static PREFIXES: LpmTrie<[u8; 16], Vip, { service::CAPACITY }, { BPF_F_NO_PREALLOC as usize }> =
+    LpmTrie::new();
+
 /// Services by VIP, port and protocol.
 #[btf_map]
-static SERVICES: HashMap<ServiceKey, Service, { service::CAPACITY }> = HashMap::new();
+static SERVICES: Array<ServiceEntry, PLACES, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// Lookup tables. They differ in size, which the flag for inner maps allows (Linux 5.10).
 #[btf_map]
@@ -27,6 +55,19 @@ const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
 /// Backends by number.
 #[btf_map]
 static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
+
+/// Backends by the ID that they put into QUIC's connection IDs.
+#[btf_map]
+static QUIC_SERVERS: HashMap<QuicKey, u32, { backend::CAPACITY }, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// Where the first parts of fragmented packets went; the longest unused is forgotten.
+#[btf_map]
+static FRAGMENTS: LruHashMap<FragmentKey, FragmentRoute, 16384> = LruHashMap::new();
+
+/// When clients were last sent an error, in nanoseconds since boot; the longest unused is forgotten.
+#[btf_map]
+static ERRORS_SENT: LruHashMap<Address, u64, 4096> = LruHashMap::new();
 
 /// Interfaces that packets are redirected to, by their index.
 #[btf_map]
@@ -54,10 +95,17 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn vip(&self, address: &Address) -> Option<Vip> {
+        match find(address, DIRECTORY_BITS.load(), |place| VIPS.get(place)) {
+            Some(entry) => Some(entry.vip),
+            None if SETTINGS.get(0)?.has_prefixes() => PREFIXES.get(&WholeAddress::new(address).key).copied(),
+            None => None,
+        }
+    }
+
+    #[inline(always)]
     fn service(&self, key: &ServiceKey) -> Option<Service> {
-        // SAFETY: an entry that userspace replaces or removes stays readable until the program has ended (RCU), and
-        // a service is copied out at once.
-        unsafe { SERVICES.get(key) }.copied()
+        find(key, DIRECTORY_BITS.load(), |place| SERVICES.get(place)).map(|entry| entry.service)
     }
 
     #[inline(always)]
@@ -67,8 +115,42 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn quic(&self, key: &QuicKey) -> Option<BackendIndex> {
+        // SAFETY: the number is copied out at once.
+        unsafe { QUIC_SERVERS.get(key) }.map(|&index| BackendIndex(index as u16))
+    }
+
+    #[inline(always)]
     fn backend(&self, index: BackendIndex) -> Option<&Backend> {
         BACKENDS.get(u32::from(index.0))
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentRoute> {
+        // SAFETY: the route is copied out at once; another packet's would at worst be read in its place.
+        unsafe { FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn remember_fragment(&self, key: &FragmentKey, route: FragmentRoute) {
+        // A full map forgets its oldest entry: an insertion that still isn't possible leaves later parts unknown, which
+        // is counted when they come.
+        let _ = FRAGMENTS.insert(key, route, 0);
+    }
+
+    #[inline(always)]
+    fn own_address(&self, version: IpVersion) -> Option<Address> {
+        SETTINGS.get(0)?.own_address(version)
+    }
+
+    #[inline(always)]
+    fn may_send_error(&self, client: &Address) -> bool {
+        // SAFETY: reads a clock.
+        let now = unsafe { bpf_ktime_get_ns() };
+        // SAFETY: the time is copied out at once.
+        let last = unsafe { ERRORS_SENT.get(client) }.copied();
+        let may = last.is_none_or(|last| now.wrapping_sub(last) >= ERROR_INTERVAL_NS);
+        may && ERRORS_SENT.insert(client, now, 0).is_ok()
     }
 
     #[inline(always)]
@@ -85,6 +167,13 @@ impl Tables for Maps {
         }
         if let Some(counters) = mine(&BACKEND_COUNTERS, u32::from(backend.0)) {
             counters.add(octets);
+        }
+    }
+
+    #[inline(always)]
+    fn count_answered(&self, service: u32) {
+        if let Some(counters) = mine(&SERVICE_COUNTERS, service) {
+            counters.answered = counters.answered.wrapping_add(1);
         }
     }
 

@@ -69,6 +69,22 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
+        "an address inside the service's VIP",
+        "vip: 192.0.2.1",
+        "vip: 10.0.0.2/31",
+        &[
+            "lb.yaml:13:18: services[0].backends[1].address: 10.0.0.2 is inside the service's VIP 10.0.0.2/31; write the backend's own address",
+        ],
+    ),
+    (
+        "a prefix for an address",
+        "address: 10.0.0.2",
+        "address: 10.0.0.2/32",
+        &[
+            "lb.yaml:13:18: services[0].backends[1].address: 10.0.0.2/32 is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
+        ],
+    ),
+    (
         "an address twice",
         "address: 10.0.0.2",
         "address: 10.0.0.1",
@@ -142,8 +158,8 @@ const ROWS: &[Row] = &[
         "port: 80\n    protocol: tcp\n    forwarding: l2\n    backends:\n      - address: 10.0.0.1\n        name: alpha",
         "port: 0\n    protocol: ip\n    backends:\n      - address: 10.0.0\n        weight: x",
         &[
-            "lb.yaml:5:5: services[0].forwarding: missing; write l2 or ipip",
-            "lb.yaml:7:11: services[0].port: 0 is out of range; allowed are 1 to 65535",
+            "lb.yaml:5:5: services[0].forwarding: missing; write l2, ipip or gue",
+            "lb.yaml:7:11: services[0].port: 0 is out of range; allowed are 1 to 65535, and any",
             "lb.yaml:8:15: services[0].protocol: ip is unknown; allowed: tcp, udp",
             "lb.yaml:10:18: services[0].backends[0].address: 10.0.0 is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
             "lb.yaml:11:17: services[0].backends[0].weight: x is not a decimal number; allowed are 0 to 65535",

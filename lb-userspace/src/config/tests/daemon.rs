@@ -110,6 +110,12 @@ const ROWS: &[Row] = &[
         &["lb.yaml:2:18: state_directory: \"\" is not an absolute path; start it with /"],
     ),
     (
+        "neither yes nor no",
+        "version: 1",
+        "version: 1\nanswer_echo: yes",
+        &["lb.yaml:2:14: answer_echo: yes is unknown; allowed: true, false"],
+    ),
+    (
         "a short key",
         "version: 1",
         "version: 1\nhash_key: 000102030405060708090a0b0c0d0e",

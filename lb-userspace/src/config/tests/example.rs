@@ -4,13 +4,20 @@ use std::path::Path;
 
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
+use lb_common::wire::quic::ServerId;
 
-use super::super::{Backend, Config, Forwarding, Interface, InterfaceField, Position, Service};
+use super::super::{
+    Affinity, Backend, Config, Forwarding, Fragments, Interface, InterfaceField, Position, Prefix, Service,
+};
 use super::{BASE, edited, lines, parse};
 use crate::attach::Mode;
 
 fn backend(name: &str, address: &str, weight: u32) -> Backend {
-    Backend { name: name.into(), address: address.parse().unwrap(), weight }
+    Backend { name: name.into(), address: address.parse().unwrap(), quic_server_id: None, weight }
+}
+
+fn prefix(address: &str, length: u8) -> Prefix {
+    Prefix { address: address.parse().unwrap(), length }
 }
 
 fn interface(name: &str, mode: Mode, name_at: (u64, u64), mode_at: (u64, u64)) -> Interface {
@@ -23,10 +30,13 @@ fn the_example_means_what_it_says() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/lb.yaml");
     let web = Service {
         name: "web".into(),
-        address: "192.0.2.1".parse().unwrap(),
-        port: 80,
+        vip: Prefix::of_one("192.0.2.1".parse().unwrap()),
+        port: Some(80),
         protocol: Protocol::TCP,
         forwarding: Forwarding::L2,
+        affinity: Affinity::Flow,
+        fragments: Fragments::Follow,
+        quic_server_id_length: 0,
         table_size: 65_537,
         backends: vec![
             backend("alpha", "198.51.100.1", 2),
@@ -36,15 +46,34 @@ fn the_example_means_what_it_says() {
     };
     let dns = Service {
         name: "[2001:db8::53]:53/udp".into(),
-        address: "2001:db8::53".parse().unwrap(),
-        port: 53,
+        vip: Prefix::of_one("2001:db8::53".parse().unwrap()),
+        port: Some(53),
         protocol: Protocol::UDP,
         forwarding: Forwarding::Ipip,
+        affinity: Affinity::Flow,
+        fragments: Fragments::Follow,
+        quic_server_id_length: 0,
         table_size: 65_537,
         backends: vec![
             backend("2001:db8:1::1", "2001:db8:1::1", 1),
             backend("198.51.100.4", "198.51.100.4", 1),
         ],
+    };
+    let quic_backend = |address, octets| Backend {
+        quic_server_id: Some(ServerId { configuration: 0, octets }),
+        ..backend(address, address, 1)
+    };
+    let video = Service {
+        name: "video".into(),
+        vip: prefix("203.0.113.0", 24),
+        port: None,
+        protocol: Protocol::UDP,
+        forwarding: Forwarding::Gue { port: 6080 },
+        affinity: Affinity::Flow,
+        fragments: Fragments::Follow,
+        quic_server_id_length: 2,
+        table_size: 65_537,
+        backends: vec![quic_backend("198.51.100.5", 0x010a), quic_backend("198.51.100.6", 0x020a)],
     };
     let meant = Config {
         file: file.clone(),
@@ -55,7 +84,9 @@ fn the_example_means_what_it_says() {
         socket: "/run/lb/lbd.sock".into(),
         state_directory: "/var/lib/lb".into(),
         hash_key: Some(HashKey::new([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])),
-        services: vec![web, dns],
+        answer_echo: true,
+        tunnel_sources: vec![prefix("172.16.0.0", 16), prefix("2001:db8:99::", 64)],
+        services: vec![web, dns, video],
     };
     assert_eq!(Config::read(&file), Ok(meant));
 }
@@ -70,8 +101,52 @@ fn what_is_not_written_has_its_default() {
     let names: Vec<_> = config.services.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names, ["web", "[2001:db8::1]:53/udp"]);
     assert_eq!(config.services[0].backends[1], backend("10.0.0.2", "10.0.0.2", 1));
-    assert_eq!(config.services[0].table_size, 65_537);
+    assert!(!config.answer_echo);
+    assert_eq!(config.tunnel_sources, []);
+    let web = &config.services[0];
+    assert_eq!(web.table_size, 65_537);
+    assert_eq!((web.affinity, web.fragments), (Affinity::Flow, Fragments::Follow));
+    assert_eq!(web.quic_server_id_length, 0);
     assert_eq!(config.services[1].backends, []);
+}
+
+#[test]
+fn what_services_are_called_by_default() {
+    let rows = [
+        ("2001:db8::1", "53", "[2001:db8::1]:53/udp"),
+        ("192.0.2.0/24", "53", "192.0.2.0/24:53/udp"),
+        ("192.0.2.0/24", "any", "192.0.2.0/24:any/udp"),
+        ("192.0.2.9/32", "any", "192.0.2.9:any/udp"),
+        ("2001:db8::/64", "any", "[2001:db8::/64]:any/udp"),
+    ];
+    for (vip, port, expected) in rows {
+        let written = format!("vip: {vip}\n    port: {port}");
+        let config = parse(&edited("vip: 2001:db8::1\n    port: 53", &written)).unwrap();
+        assert_eq!(config.services[1].name, expected);
+    }
+}
+
+#[test]
+fn affinity_and_fragments() {
+    let rows = [
+        ("affinity: source", (Affinity::Source, Fragments::Follow)),
+        ("fragments: by-addresses", (Affinity::Flow, Fragments::ByAddresses)),
+        ("affinity: source\n    fragments: by-addresses", (Affinity::Source, Fragments::ByAddresses)),
+        ("affinity: flow\n    fragments: follow", (Affinity::Flow, Fragments::Follow)),
+    ];
+    for (written, expected) in rows {
+        let config = parse(&edited("backends: []", &format!("{written}\n    backends: []"))).unwrap();
+        let service = &config.services[1];
+        assert_eq!((service.affinity, service.fragments), expected, "{written}");
+    }
+}
+
+#[test]
+fn gue_has_a_port() {
+    for (written, port) in [("gue", 6080), ("gue\n    gue_port: 6081", 6081)] {
+        let config = parse(&edited("forwarding: ipip", &format!("forwarding: {written}"))).unwrap();
+        assert_eq!(config.services[1].forwarding, Forwarding::Gue { port });
+    }
 }
 
 #[test]
@@ -117,6 +192,39 @@ fn valid_documents() {
             "the same VIP and protocol on another port",
             "2001:db8::1\n    port: 53\n    protocol: udp",
             "192.0.2.1\n    port: 443\n    protocol: tcp",
+        ),
+        (
+            "any port beside a port",
+            "2001:db8::1\n    port: 53\n    protocol: udp",
+            "192.0.2.1\n    port: any\n    protocol: tcp",
+        ),
+        (
+            "an address beside its prefix",
+            "2001:db8::1\n    port: 53\n    protocol: udp",
+            "192.0.2.0/24\n    port: 80\n    protocol: tcp",
+        ),
+        (
+            "a prefix beside a longer one",
+            "backends: []\n",
+            "backends: []\n  - {vip: '2001:db8::/32', port: 53, protocol: udp, forwarding: l2, backends: []}\n  - {vip: '2001:db8::/33', port: 53, protocol: udp, forwarding: l2, backends: []}\n",
+        ),
+        ("the shortest prefix", "vip: 192.0.2.1", "vip: 192.0.0.0/8"),
+        ("the shortest IPv6 prefix", "vip: 2001:db8::1", "vip: 2001::/16"),
+        ("a backend beside the VIP's prefix", "vip: 192.0.2.1", "vip: 10.0.0.4/30"),
+        (
+            "fragments by addresses in another protocol",
+            "forwarding: l2\n",
+            "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 80\n    protocol: udp\n    forwarding: l2\n    fragments: by-addresses\n",
+        ),
+        (
+            "fragments by addresses beside services where they follow",
+            "forwarding: l2\n",
+            "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 443\n    protocol: tcp\n    forwarding: l2\n    fragments: follow\n",
+        ),
+        (
+            "fragments by addresses of all of a client's flows",
+            "forwarding: l2",
+            "forwarding: l2\n    fragments: by-addresses\n    affinity: source",
         ),
         ("the smallest table", "forwarding: l2", "forwarding: l2\n    table_size: 251"),
         ("the largest table", "forwarding: l2", "forwarding: l2\n    table_size: 4194301"),

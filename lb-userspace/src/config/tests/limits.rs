@@ -78,7 +78,7 @@ fn lengths() {
             "vip: 192.0.2.1",
             format!("vip: {}", "1".repeat(10_000)),
             &[
-                "lb.yaml:6:10: services[0].vip: 1111111111111111111111111111111111111111111111111111111111111111… is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
+                "lb.yaml:6:10: services[0].vip: 1111111111111111111111111111111111111111111111111111111111111111… is neither an IP address nor a prefix; write one such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::1",
             ],
         ),
     ];

@@ -58,6 +58,16 @@ const PIECES: &[&str] = &[
     "::ffff:10.0.0.1",
     "255.255.255.255",
     "ff02::1",
+    "/",
+    "/24",
+    "/0",
+    "/128",
+    "any",
+    "gue",
+    "by-addresses",
+    "quic: {server_id_length: 8}\n",
+    "quic_server_id: 0a\n",
+    "    tunnel_source: ['2001:db8::/16']\n",
     "      - address: 10.0.0.9\n",
 ];
 

@@ -17,10 +17,10 @@ const ROWS: &[Row] = &[
         "backends: []\n",
         "backends: []\n  - {}\n",
         &[
-            "lb.yaml:19:5: services[2].vip: missing; write the service's IP address",
-            "lb.yaml:19:5: services[2].port: missing; write 1 to 65535",
+            "lb.yaml:19:5: services[2].vip: missing; write the service's IP address or prefix",
+            "lb.yaml:19:5: services[2].port: missing; write 1 to 65535, or any",
             "lb.yaml:19:5: services[2].protocol: missing; write tcp or udp",
-            "lb.yaml:19:5: services[2].forwarding: missing; write l2 or ipip",
+            "lb.yaml:19:5: services[2].forwarding: missing; write l2, ipip or gue",
             "lb.yaml:19:5: services[2].backends: missing; write backends: [] if there are none yet",
         ],
     ),
@@ -69,126 +69,62 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
-        "a word for a VIP",
-        "vip: 192.0.2.1",
-        "vip: localhost",
-        &[
-            "lb.yaml:6:10: services[0].vip: localhost is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
-        ],
-    ),
-    (
-        "a prefix for a VIP",
-        "vip: 192.0.2.1",
-        "vip: 192.0.2.0/24",
-        &[
-            "lb.yaml:6:10: services[0].vip: 192.0.2.0/24 is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
-        ],
-    ),
-    (
-        "an empty VIP",
-        "vip: 192.0.2.1",
-        "vip: ''",
-        &[
-            "lb.yaml:6:10: services[0].vip: \"\" is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
-        ],
-    ),
-    (
-        "a VIP with line ends",
-        "vip: 192.0.2.1",
-        "vip: |\n      192.0.2.1\n      192.0.2.2",
-        &[
-            "lb.yaml:7:7: services[0].vip: \"192.0.2.1\\n192.0.2.2\\n\" is not an IP address; write it alone, such as 192.0.2.1 or 2001:db8::1",
-        ],
-    ),
-    (
-        "an unspecified VIP",
-        "vip: 192.0.2.1",
-        "vip: 0.0.0.0",
-        &[
-            "lb.yaml:6:10: services[0].vip: 0.0.0.0 is the unspecified address; write the address that clients connect to",
-        ],
-    ),
-    (
-        "an unspecified IPv6 VIP",
-        "vip: 192.0.2.1",
-        "vip: '::'",
-        &[
-            "lb.yaml:6:10: services[0].vip: :: is the unspecified address; write the address that clients connect to",
-        ],
-    ),
-    (
-        "a loopback VIP",
-        "vip: 192.0.2.1",
-        "vip: 127.0.0.1",
-        &[
-            "lb.yaml:6:10: services[0].vip: 127.0.0.1 is a loopback address; write the address that clients connect to",
-        ],
-    ),
-    (
-        "a multicast VIP",
-        "vip: 192.0.2.1",
-        "vip: ff02::1",
-        &[
-            "lb.yaml:6:10: services[0].vip: ff02::1 is a multicast address; write the address that clients connect to",
-        ],
-    ),
-    (
-        "a broadcast VIP",
-        "vip: 192.0.2.1",
-        "vip: 255.255.255.255",
-        &[
-            "lb.yaml:6:10: services[0].vip: 255.255.255.255 is the broadcast address; write the address that clients connect to",
-        ],
-    ),
-    (
-        "an IPv4 VIP written as IPv6",
-        "vip: 192.0.2.1",
-        "vip: ::ffff:192.0.2.1",
-        &[
-            "lb.yaml:6:10: services[0].vip: ::ffff:192.0.2.1 is an IPv4 address written as IPv6; write 192.0.2.1",
-        ],
-    ),
-    (
         "port 0",
         "port: 80",
         "port: 0",
-        &["lb.yaml:7:11: services[0].port: 0 is out of range; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: 0 is out of range; allowed are 1 to 65535, and any"],
     ),
     (
         "a port too high",
         "port: 80",
         "port: 65536",
-        &["lb.yaml:7:11: services[0].port: 65536 is out of range; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: 65536 is out of range; allowed are 1 to 65535, and any"],
     ),
     (
         "a port that no integer holds",
         "port: 80",
         "port: 99999999999999999999999",
-        &["lb.yaml:7:11: services[0].port: 99999999999999999999999 is out of range; allowed are 1 to 65535"],
+        &[
+            "lb.yaml:7:11: services[0].port: 99999999999999999999999 is out of range; allowed are 1 to 65535, and any",
+        ],
     ),
     (
         "a negative port",
         "port: 80",
         "port: -80",
-        &["lb.yaml:7:11: services[0].port: -80 is out of range; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: -80 is out of range; allowed are 1 to 65535, and any"],
     ),
     (
         "a port's name",
         "port: 80",
         "port: http",
-        &["lb.yaml:7:11: services[0].port: http is not a decimal number; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: http is not a decimal number; allowed are 1 to 65535, and any"],
     ),
     (
         "an octal port",
         "port: 80",
         "port: 0120",
-        &["lb.yaml:7:11: services[0].port: 0120 begins with a zero; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: 0120 begins with a zero; allowed are 1 to 65535, and any"],
     ),
     (
         "a fraction",
         "port: 80",
         "port: 80.0",
-        &["lb.yaml:7:11: services[0].port: 80.0 is not a decimal number; allowed are 1 to 65535"],
+        &["lb.yaml:7:11: services[0].port: 80.0 is not a decimal number; allowed are 1 to 65535, and any"],
+    ),
+    (
+        "any port twice",
+        "backends: []\n",
+        "backends: []\n  - {vip: 192.0.2.0/24, port: any, protocol: udp, forwarding: l2, backends: []}\n  - {name: b, vip: 192.0.2.0/24, port: any, protocol: udp, forwarding: l2, backends: []}\n",
+        &[
+            "lb.yaml:20:20: services[3].vip: 192.0.2.0/24:any/udp is listed twice (first on line 19); remove one",
+        ],
+    ),
+    (
+        "any port in capitals",
+        "port: 80",
+        "port: Any",
+        &["lb.yaml:7:11: services[0].port: Any is not a decimal number; allowed are 1 to 65535, and any"],
     ),
     (
         "an unknown protocol",
@@ -206,7 +142,55 @@ const ROWS: &[Row] = &[
         "an unknown forwarding",
         "forwarding: ipip",
         "forwarding: nat",
-        &["lb.yaml:17:17: services[1].forwarding: nat is unknown; allowed: l2, ipip"],
+        &["lb.yaml:17:17: services[1].forwarding: nat is unknown; allowed: l2, ipip, gue"],
+    ),
+    (
+        "a GUE port without GUE",
+        "forwarding: ipip",
+        "forwarding: ipip\n    gue_port: 6080",
+        &[
+            "lb.yaml:18:15: services[1].gue_port: it is given, but packets are forwarded by ipip; remove it, or write forwarding: gue",
+        ],
+    ),
+    (
+        "a GUE port out of range",
+        "forwarding: ipip",
+        "forwarding: gue\n    gue_port: 0",
+        &["lb.yaml:18:15: services[1].gue_port: 0 is out of range; allowed are 1 to 65535"],
+    ),
+    (
+        "a GUE port that is none is one fault, whatever the forwarding",
+        "forwarding: ipip",
+        "forwarding: l2\n    gue_port: any",
+        &["lb.yaml:18:15: services[1].gue_port: any is not a decimal number; allowed are 1 to 65535"],
+    ),
+    (
+        "an unknown affinity",
+        "forwarding: ipip",
+        "forwarding: ipip\n    affinity: client",
+        &["lb.yaml:18:15: services[1].affinity: client is unknown; allowed: flow, source"],
+    ),
+    (
+        "an unknown treatment of fragments",
+        "forwarding: ipip",
+        "forwarding: ipip\n    fragments: drop",
+        &["lb.yaml:18:16: services[1].fragments: drop is unknown; allowed: follow, by-addresses"],
+    ),
+    (
+        "fragments by addresses in two services of a VIP and protocol",
+        "backends: []\n",
+        "fragments: by-addresses\n    backends: []\n  - vip: 2001:db8:0::1\n    port: any\n    protocol: udp\n    forwarding: ipip\n    fragments: by-addresses\n    backends: []\n",
+        &[
+            "lb.yaml:24:16: services[2].fragments: [2001:db8::1]:any/udp and [2001:db8::1]:53/udp are both by-addresses, but fragments name no port; write follow in one",
+        ],
+    ),
+    (
+        "a service twice with fragments by addresses is one fault",
+        "backends: []\n",
+        "fragments: by-addresses\n    backends: []\n  - vip: 2001:db8::1\n    port: 53\n    protocol: udp\n    forwarding: ipip\n    fragments: by-addresses\n    backends: []\n",
+        &[
+            "lb.yaml:20:10: services[2].vip: [2001:db8::1]:53/udp is listed twice (first on line 14); remove one",
+        ],
     ),
     (
         "an unknown scheduler",

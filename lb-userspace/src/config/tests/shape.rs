@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
         "port: 80",
         "colour: 80",
         &[
-            "lb.yaml:7:5: unknown field colour; allowed here are name, vip, port, protocol, forwarding, scheduler, table_size, backends",
+            "lb.yaml:7:5: unknown field colour; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, table_size, backends",
         ],
     ),
     (
@@ -94,21 +94,23 @@ const ROWS: &[Row] = &[
         "port: 80",
         "prt: 80",
         &[
-            "lb.yaml:7:5: unknown field prt; did you mean port? allowed here are name, vip, port, protocol, forwarding, scheduler, table_size, backends",
+            "lb.yaml:7:5: unknown field prt; did you mean port? allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, table_size, backends",
         ],
     ),
     (
         "a field cut short",
         "- address: 10.0.0.1",
         "- addr: 10.0.0.1",
-        &["lb.yaml:11:9: unknown field addr; did you mean address? allowed here are name, address, weight"],
+        &[
+            "lb.yaml:11:9: unknown field addr; did you mean address? allowed here are name, address, weight, quic_server_id",
+        ],
     ),
     (
         "an unknown field of the file",
         "version: 1",
         "version: 1\nsockets: /run/lb.sock",
         &[
-            "lb.yaml:2:1: unknown field sockets; did you mean socket? allowed here are version, interfaces, socket, state_directory, hash_key, services",
+            "lb.yaml:2:1: unknown field sockets; did you mean socket? allowed here are version, interfaces, socket, state_directory, hash_key, answer_echo, tunnel_source, services",
         ],
     ),
     (
@@ -121,7 +123,21 @@ const ROWS: &[Row] = &[
         "a field of a service in a backend",
         "name: alpha",
         "port: 80",
-        &["lb.yaml:12:9: unknown field port; allowed here are name, address, weight"],
+        &["lb.yaml:12:9: unknown field port; allowed here are name, address, weight, quic_server_id"],
+    ),
+    (
+        "an unknown field of quic",
+        "protocol: udp",
+        "protocol: udp\n    quic: {server_id_length: 2, config: 0}",
+        &[
+            "lb.yaml:17:33: unknown field config; did you mean configuration? allowed here are server_id_length, configuration",
+        ],
+    ),
+    (
+        "a value where quic's fields belong",
+        "protocol: udp",
+        "protocol: udp\n    quic: 2",
+        &["lb.yaml:17:11: fields are expected here; write them as name: value, one a line"],
     ),
     (
         "a field twice",

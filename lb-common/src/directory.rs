@@ -1,0 +1,264 @@
+//! Tables of VIPs and services that are found in one or two steps, without a call into the kernel.
+//!
+//! Open addressing with linear probing in an array of entries, eight for each that may be in use, so that nearly all
+//! stand in their home place. Measured on Linux 6.18, the kernel's hash map takes 35 to 45 ns for the same.
+//!
+//! An entry is changed while packets are looked up: its key is written before the flag that makes it present, and each
+//! of its words is written at once. A removed entry keeps its place, so that those behind it are still found.
+
+use crate::address::Address;
+use crate::service::{Service, ServiceFlags, ServiceKey};
+use crate::vip::{Vip, VipFlags};
+
+/// Places in which an entry may stand, from its home on.
+pub const PROBES: u32 = 8;
+
+/// Places for each entry that may be in use.
+pub const PLACES_PER_ENTRY: usize = 8;
+
+/// What an entry's flags say about the entry itself, in the two highest bits.
+const PRESENT: u32 = 1 << 31;
+const REMOVED: u32 = 1 << 30;
+
+/// Odd numbers without a pattern: the fractional parts of the golden ratio and of the square root of 3.
+const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+const SECOND: u64 = 0xbb67_ae85_84ca_a73b;
+
+/// An entry of a directory.
+pub trait Entry: Copy {
+    /// What it is found by.
+    type Key: Copy + PartialEq;
+
+    /// Where entries of that key would best stand, of 2^32 places.
+    fn home(key: &Self::Key) -> u32;
+
+    /// The key in the entry.
+    fn key(&self) -> Self::Key;
+
+    /// Its flags.
+    fn flags(&self) -> u32;
+
+    /// Which of its words holds the flags, in the high half.
+    const FLAGS_WORD: usize;
+
+    /// The entry as it stands in memory.
+    fn words(&self) -> [u64; WORDS];
+
+    /// The entry that these words are.
+    fn from_words(words: [u64; WORDS]) -> Self;
+}
+
+/// Words of an entry.
+pub const WORDS: usize = 4;
+
+/// A VIP and its address.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VipEntry {
+    /// Its address.
+    pub address: Address,
+    /// The VIP.
+    pub vip: Vip,
+    unused: u64,
+}
+
+/// A service and its name.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceEntry {
+    /// Its name.
+    pub key: ServiceKey,
+    /// The service.
+    pub service: Service,
+    unused: u64,
+}
+
+const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 32);
+
+impl VipEntry {
+    /// An entry that will be found.
+    #[must_use]
+    pub const fn new(address: Address, mut vip: Vip) -> Self {
+        vip.flags.0 |= PRESENT;
+        VipEntry { address, vip, unused: 0 }
+    }
+}
+
+impl ServiceEntry {
+    /// An entry that will be found.
+    #[must_use]
+    pub const fn new(key: ServiceKey, mut service: Service) -> Self {
+        service.flags.0 |= PRESENT;
+        ServiceEntry { key, service, unused: 0 }
+    }
+}
+
+impl Entry for VipEntry {
+    type Key = Address;
+
+    #[inline(always)]
+    fn home(address: &Address) -> u32 {
+        let [high, low] = address.words();
+        ((high.wrapping_mul(FIRST) ^ low).wrapping_mul(SECOND) >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn key(&self) -> Address {
+        self.address
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u32 {
+        self.vip.flags.0
+    }
+
+    const FLAGS_WORD: usize = 2;
+
+    fn words(&self) -> [u64; WORDS] {
+        let [high, low] = self.address.words();
+        [high, low, u64::from(self.vip.index) | u64::from(self.vip.flags.0) << 32, 0]
+    }
+
+    fn from_words([high, low, vip, unused]: [u64; WORDS]) -> Self {
+        let vip = Vip { index: vip as u32, flags: VipFlags((vip >> 32) as u32) };
+        VipEntry { address: Address::from_words([high, low]), vip, unused }
+    }
+}
+
+impl Entry for ServiceEntry {
+    type Key = ServiceKey;
+
+    #[inline(always)]
+    fn home(key: &ServiceKey) -> u32 {
+        (key.word().wrapping_mul(FIRST) >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn key(&self) -> ServiceKey {
+        self.key
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u32 {
+        self.service.flags.0
+    }
+
+    const FLAGS_WORD: usize = 1;
+
+    fn words(&self) -> [u64; WORDS] {
+        let Service { index, flags, table, slots } = self.service;
+        let first = u64::from(index) | u64::from(flags.0) << 32;
+        [self.key.word(), first, u64::from(table) | u64::from(slots) << 32, 0]
+    }
+
+    fn from_words([key, first, second, unused]: [u64; WORDS]) -> Self {
+        let service = Service {
+            index: first as u32,
+            flags: ServiceFlags((first >> 32) as u32),
+            table: second as u32,
+            slots: (second >> 32) as u32,
+        };
+        ServiceEntry { key: ServiceKey::from_word(key), service, unused }
+    }
+}
+
+/// Where an entry of that key may be put, in a directory of 2^`bits` places: where it stands already, else the first
+/// place that is free. `None` if all are taken.
+pub fn place_for<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Option<u32> {
+    let home = E::home(key) >> (32 - bits);
+    let mut free = None;
+    for probe in 0..PROBES {
+        let place = (home + probe) & ((1 << bits) - 1);
+        let entry = at(place);
+        let present = entry.flags() & PRESENT != 0;
+        if present && entry.key() == *key {
+            return Some(place);
+        }
+        if !present && free.is_none() {
+            free = Some(place);
+        }
+        if entry.flags() & (PRESENT | REMOVED) == 0 {
+            break;
+        }
+    }
+    free
+}
+
+/// What an entry's word of flags becomes when it is removed.
+#[must_use]
+pub const fn removed() -> u64 {
+    (REMOVED as u64) << 32
+}
+
+/// The entry of a key, in a directory of 2^`bits` places of which `at` reads one.
+#[inline(always)]
+pub fn find<'map, E: Entry + 'map>(
+    key: &E::Key,
+    bits: u32,
+    at: impl Fn(u32) -> Option<&'map E>,
+) -> Option<&'map E> {
+    let home = E::home(key) >> ((32 - bits) & 31);
+    for probe in 0..PROBES {
+        let entry = at((home + probe) & ((1 << (bits & 31)) - 1))?;
+        if entry.flags() & PRESENT != 0 && entry.key() == *key {
+            return Some(entry);
+        }
+        if entry.flags() & (PRESENT | REMOVED) == 0 {
+            return None;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Protocol;
+
+    const BITS: u32 = 5;
+
+    fn key(number: u32) -> ServiceKey {
+        ServiceKey::new(number, 80, Protocol::TCP)
+    }
+
+    fn put(places: &mut [ServiceEntry], number: u32) {
+        let place = place_for(&key(number), BITS, |place| places[place as usize]).unwrap();
+        let service = Service { index: number, ..Service::default() };
+        places[place as usize] = ServiceEntry::new(key(number), service);
+    }
+
+    fn found(places: &[ServiceEntry], number: u32) -> Option<u32> {
+        find::<ServiceEntry>(&key(number), BITS, |place| places.get(place as usize))
+            .map(|entry| entry.service.index)
+    }
+
+    #[test]
+    fn what_was_put_is_found_and_what_was_removed_is_not() {
+        let mut places = [ServiceEntry::default(); 1 << BITS];
+        (0..12).for_each(|number| put(&mut places, number));
+        (0..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
+        assert_eq!(found(&places, 12), None);
+
+        let place = places.iter().position(|entry| entry.key == key(3)).unwrap();
+        places[place].service.flags.0 = (removed() >> 32) as u32;
+        assert_eq!(found(&places, 3), None);
+        (4..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
+        put(&mut places, 3);
+        assert_eq!(found(&places, 3), Some(3));
+    }
+
+    #[test]
+    fn an_entry_stands_in_memory_as_its_words_say() {
+        let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4 };
+        let entry = ServiceEntry::new(key(7), service);
+        let words = entry.words();
+        assert_eq!(words[0], key(7).word());
+        assert_eq!(words[1], 1 | (u64::from(PRESENT | 2)) << 32);
+        assert_eq!(words[2], 3 | 4 << 32);
+        assert_eq!(ServiceEntry::from_words(words), entry);
+
+        let vip = Vip { index: 5, flags: VipFlags::ANSWERS_ECHO };
+        let entry = VipEntry::new(Address::v4([192, 0, 2, 1]), vip);
+        assert_eq!(VipEntry::from_words(entry.words()), entry);
+    }
+}

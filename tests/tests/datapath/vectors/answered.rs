@@ -1,0 +1,144 @@
+//! What the sender is told. Each row has a client of its own: a client is told only so often.
+
+use lb_common::verdict::Answer::{EchoReply, TimeExceeded, TooBig};
+use lb_common::verdict::DropReason::{ExceedsMtu, HopLimit};
+
+use super::{Expected, Row, row};
+use crate::frames::{
+    TCP_V4_HEADERS, TCP_V6_HEADERS, echo, echo_reply, error_about, extended, from_client, icmp_error, packet,
+    reply, tagged, with_ipv4, with_ipv6,
+};
+use crate::services::{Case, FAR_MTU, NODE_V4, NODE_V6, VIP_V4, VIP_V6, ip};
+
+pub fn rows() -> Vec<Row> {
+    [echoes(), too_big(), time_exceeded(), silent()].into_iter().flatten().collect()
+}
+
+fn echoes() -> Vec<Row> {
+    let payloads: [(&str, &[u8]); 5] =
+        [("empty", b""), ("odd", b"abc"), ("even", b"abcd"), ("zeros", &[0; 56]), ("long", &[0xff; 1400])];
+    let mut rows = Vec::new();
+    for vip in [VIP_V4, VIP_V6, Case::PrefixV4.vip(), Case::AnyPort.vip()] {
+        for (name, payload) in payloads {
+            let reply = Expected::Answer(None, EchoReply, echo_reply(vip, payload));
+            rows.push(row(format!("echo to {vip}, {name}"), echo(vip, payload), reply));
+        }
+    }
+    let tag = [[0x81, 0x00, 0x00, 0x07]];
+    let answer = Expected::Answer(None, EchoReply, tagged(&echo_reply(VIP_V4, b"tag"), &tag));
+    rows.push(row("the reply to an echo has its tag", tagged(&echo(VIP_V4, b"tag"), &tag), answer));
+    rows
+}
+
+fn too_big() -> Vec<Row> {
+    let cases = [
+        (Case::FarL2, usize::from(FAR_MTU)),
+        (Case::V4InV4, 1480),
+        (Case::V6InV6, 1460),
+        (Case::V6InV4, 1480),
+        (Case::V4InV6, 1460),
+        (Case::V4InGueV4, 1472),
+        (Case::V6InGueV6, 1452),
+        (Case::FarV4InV4, usize::from(FAR_MTU) - 20),
+        (Case::FarV6InV6, usize::from(FAR_MTU) - 40),
+        (Case::TaggedV4InV4, 1480),
+    ];
+    let mut rows: Vec<_> = (100..)
+        .zip(cases)
+        .map(|(client, (case, mtu))| {
+            let is_ipv4 = ip(case.vip()).is_ipv4();
+            let headers = if is_ipv4 { TCP_V4_HEADERS } else { TCP_V6_HEADERS };
+            let frame = from_client(&packet(case, mtu + 1 - headers), client);
+            let kind = if is_ipv4 { [3, 4] } else { [2, 0] };
+            let sent = error_about(&frame, case.vip(), kind, mtu as u32);
+            row(
+                format!("{case:?}: one octet over the MTU"),
+                frame,
+                Expected::Answer(Some(case), TooBig, sent),
+            )
+        })
+        .collect();
+    let frame = tagged(&from_client(&packet(Case::V4InV4, 1455), 120), &[[0x81, 0, 0, 7], [0x81, 0, 0, 9]]);
+    let sent = error_about(&frame, VIP_V4, [3, 4], 1480);
+    rows.push(row(
+        "the error has the packet's tags",
+        frame,
+        Expected::Answer(Some(Case::V4InV4), TooBig, sent),
+    ));
+    let frame = with_ipv4(&from_client(&packet(Case::V4InV4, 1455), 121), |ip| ip.dont_fragment = false);
+    let sent = error_about(&frame, VIP_V4, [3, 4], 1480);
+    rows.push(row(
+        "also to a sender who lets routers fragment",
+        frame,
+        Expected::Answer(Some(Case::V4InV4), TooBig, sent),
+    ));
+    rows
+}
+
+fn time_exceeded() -> Vec<Row> {
+    let v4 =
+        |client, hops| with_ipv4(&from_client(&packet(Case::L2V4, 40), client), |ip| ip.time_to_live = hops);
+    let v6 =
+        |client, hops| with_ipv6(&from_client(&packet(Case::L2V6, 40), client), |ip| ip.hop_limit = hops);
+    let probe = with_ipv4(&from_client(&packet(Case::Udp, 0), 205), |ip| ip.time_to_live = 1);
+    let odd = with_ipv4(&from_client(&packet(Case::Udp, 3), 206), |ip| ip.time_to_live = 1);
+    let unserved = with_ipv4(&from_client(&packet(Case::Udp, 3), 207), |ip| ip.time_to_live = 1);
+    let unserved = with_destination_port(&unserved, 33_434);
+    let padding: &[u8] = &[0, 0, 1, 4, 0, 0, 0, 0];
+    let chained = extended(&v6(208, 1), &[(0, padding), (60, padding)]);
+    [
+        ("a time to live of one", v4(200, 1), NODE_V4, [11, 0]),
+        ("a time to live of zero", v4(201, 0), NODE_V4, [11, 0]),
+        ("a hop limit of one", v6(202, 1), NODE_V6, [3, 0]),
+        ("a hop limit of zero", v6(203, 0), NODE_V6, [3, 0]),
+        ("a traceroute's empty probe", probe, NODE_V4, [11, 0]),
+        ("a probe of odd length", odd, NODE_V4, [11, 0]),
+        ("a probe to a port without a service", unserved, NODE_V4, [11, 0]),
+        ("a probe with extension headers", chained, NODE_V6, [3, 0]),
+    ]
+    .map(|(behaviour, frame, from, kind)| {
+        let sent = error_about(&frame, from, kind, 0);
+        row(behaviour, frame, Expected::Answer(None, TimeExceeded, sent))
+    })
+    .into()
+}
+
+/// Nobody is told.
+fn silent() -> Vec<Row> {
+    let expired = |change: fn(&mut etherparse::Ipv4Header)| {
+        with_ipv4(&packet(Case::L2V4, 0), |ip| {
+            ip.time_to_live = 1;
+            change(ip);
+        })
+    };
+    let expired_v6 = |source: &str| {
+        with_ipv6(&packet(Case::L2V6, 0), |ip| {
+            ip.hop_limit = 1;
+            ip.source = crate::services::v6(source);
+        })
+    };
+    let error = with_ipv4(&icmp_error(VIP_V4, [3, 1], &reply(Case::L2V4)), |ip| ip.time_to_live = 1);
+    let mut long_error = reply(Case::FarL2);
+    long_error.resize(1400, 0);
+    [
+        ("from nobody", None, expired(|ip| ip.source = [0; 4]), HopLimit),
+        ("from many", None, expired(|ip| ip.source = [224, 0, 0, 1]), HopLimit),
+        ("from everybody", None, expired(|ip| ip.source = [255; 4]), HopLimit),
+        ("from a loopback address", None, expired(|ip| ip.source = [127, 0, 0, 1]), HopLimit),
+        ("from nobody, IPv6", None, expired_v6("::"), HopLimit),
+        ("from the loopback address, IPv6", None, expired_v6("::1"), HopLimit),
+        ("from many, IPv6", None, expired_v6("ff02::1"), HopLimit),
+        ("an error that expires", None, error, HopLimit),
+        ("an error that is too long", Some(Case::FarL2), icmp_error(VIP_V4, [3, 1], &long_error), ExceedsMtu),
+    ]
+    .map(|(behaviour, case, frame, reason)| {
+        row(format!("no error for: {behaviour}"), frame, Expected::Drop(case, reason))
+    })
+    .into()
+}
+
+fn with_destination_port(frame: &[u8], port: u16) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[36..38].copy_from_slice(&port.to_be_bytes());
+    frame
+}
