@@ -183,6 +183,15 @@ struct Interface {
     up: bool,
     mac: Option<[u8; 6]>,
     mtu: u32,
+    /// What it is a VLAN of, if it is one.
+    trunk: Option<Trunk>,
+}
+
+/// The interface that a VLAN's frames really leave by, and the tag that they have there.
+#[derive(Clone, Copy)]
+struct Trunk {
+    interface: u32,
+    tag: Vlan,
 }
 
 /// What the kernel says of a neighbour.
@@ -267,8 +276,10 @@ fn next_hop(
     addresses[..6].copy_from_slice(&theirs);
     addresses[6..].copy_from_slice(&own);
     let mtu = u16::try_from(interface.mtu).unwrap_or(u16::MAX);
+    // XDP sends by the interface below, and tags the frames itself.
+    let trunk = interface.trunk.unwrap_or(Trunk { interface: route.interface, tag: Vlan::NONE });
     Ok(NextHop {
-        link: Link { egress: route.interface, mtu, vlan: Vlan::NONE, addresses },
+        link: Link { egress: trunk.interface, mtu, vlan: trunk.tag, addresses },
         source: route.source,
         gateway: route.gateway,
     })
@@ -291,7 +302,18 @@ mod tests {
     }
 
     fn interface() -> Interface {
-        Interface { device: device(None), up: true, mac: Some([2; 6]), mtu: 1500 }
+        Interface { device: device(None), up: true, mac: Some([2; 6]), mtu: 1500, trunk: None }
+    }
+
+    #[test]
+    fn a_vlan_leaves_by_the_interface_below_with_its_tag() {
+        let asked = |index, hop| {
+            assert_eq!((index, hop), (7, BACKEND));
+            Neighbour::Known([1; 6])
+        };
+        let vlan = Interface { trunk: Some(Trunk { interface: 2, tag: Vlan(100) }), ..interface() };
+        let hop = next_hop(BACKEND, &route(None), &vlan, asked).unwrap();
+        assert_eq!((hop.link.egress, hop.link.vlan), (2, Vlan(100)));
     }
 
     #[test]
@@ -336,8 +358,8 @@ mod tests {
         for (present, neighbour) in moments {
             let index = present.as_ref().map_or(7, |(index, _)| *index);
             let interfaces = present.iter().map(|(index, interface)| {
-                let Interface { device, up, mac, mtu } = interface;
-                (*index, Interface { device: device.clone(), up: *up, mac: *mac, mtu: *mtu })
+                let Interface { device, up, mac, mtu, trunk } = interface;
+                (*index, Interface { device: device.clone(), up: *up, mac: *mac, mtu: *mtu, trunk: *trunk })
             });
             let answers = Answers {
                 routes: [(BACKEND, Ok(Route { interface: index, ..route(None) }))].into(),

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use lb_common::wire::ethernet::Vlan;
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VlanProtocol,
+};
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
@@ -19,7 +22,7 @@ use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder, new_connection, new
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::{Answers, Device, Interface, Neighbour, Neighbours, Network, Route, settled};
+use super::{Answers, Device, Interface, Neighbour, Neighbours, Network, Route, Trunk, settled};
 
 /// Changes of the network come in bursts: routes by the thousand when a routing daemon starts.
 const BURST: Duration = Duration::from_millis(50);
@@ -192,11 +195,14 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
 fn interface(link: &LinkMessage) -> Interface {
     let up = link.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
     let device = Device { name: String::new(), kind: None };
-    let mut interface = Interface { device, up, mac: None, mtu: 0 };
+    let mut interface = Interface { device, up, mac: None, mtu: 0, trunk: None };
+    let (mut below, mut tag) = (None, None);
     for attribute in &link.attributes {
         match attribute {
             LinkAttribute::IfName(name) => interface.device.name.clone_from(name),
+            LinkAttribute::Link(index) => below = Some(*index),
             LinkAttribute::LinkInfo(infos) => {
+                tag = infos.iter().find_map(vlan_tag);
                 interface.device.kind = infos.iter().find_map(|info| match info {
                     LinkInfo::Kind(kind) => Some(kind.to_string()),
                     _ => None,
@@ -207,7 +213,19 @@ fn interface(link: &LinkMessage) -> Interface {
             _ => {}
         }
     }
+    interface.trunk = below.zip(tag).map(|(interface, tag)| Trunk { interface, tag });
     interface
+}
+
+/// The tag of a VLAN; none for a service provider's (802.1ad), which isn't written.
+fn vlan_tag(info: &LinkInfo) -> Option<Vlan> {
+    let LinkInfo::Data(InfoData::Vlan(facts)) = info else { return None };
+    let customers = facts.contains(&InfoVlan::Protocol(VlanProtocol::Ieee8021Q));
+    let number = facts.iter().find_map(|fact| match fact {
+        InfoVlan::Id(number) => Some(*number),
+        _ => None,
+    });
+    number.filter(|&number| customers && number != 0).map(Vlan)
 }
 
 /// Whether nobody is ever asked for a neighbour: an administrator knows it. The kernel would take its use for the wish to
@@ -279,6 +297,25 @@ mod tests {
             let payload = NetlinkPayload::InnerMessage(event(interface, state, mac));
             assert_eq!(matters(&payload, &in_use), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn a_vlan_names_the_interface_below_and_its_tag() {
+        let trunk = |protocol, number| {
+            let facts = vec![InfoVlan::Protocol(protocol), InfoVlan::Id(number)];
+            let mut link = LinkMessage::default();
+            link.attributes = vec![
+                LinkAttribute::Link(2),
+                LinkAttribute::LinkInfo(vec![LinkInfo::Data(InfoData::Vlan(facts))]),
+            ];
+            interface(&link).trunk.map(|trunk| (trunk.interface, trunk.tag))
+        };
+        assert_eq!(trunk(VlanProtocol::Ieee8021Q, 100), Some((2, Vlan(100))));
+        assert_eq!(trunk(VlanProtocol::Ieee8021Ad, 100), None);
+        // A veth names its peer in the same way, but isn't a VLAN.
+        let mut veth = LinkMessage::default();
+        veth.attributes = vec![LinkAttribute::Link(2)];
+        assert!(interface(&veth).trunk.is_none());
     }
 
     #[test]
