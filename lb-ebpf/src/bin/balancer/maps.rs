@@ -120,6 +120,8 @@ impl Tables for Maps {
         unsafe { QUIC_SERVERS.get(key) }.map(|&index| BackendIndex(index as u16))
     }
 
+    /// While userspace replaces an entry, a packet may see parts of the former and of the new one: it is sent to a MAC
+    /// address that was never a backend's, and sent again by its client.
     #[inline(always)]
     fn backend(&self, index: BackendIndex) -> Option<&Backend> {
         BACKENDS.get(u32::from(index.0))
