@@ -59,6 +59,13 @@ impl Address {
         self.v4_word().to_le_bytes()
     }
 
+    /// Whether it is an IPv4 address in its mapped form: on the wire, no IPv6 packet has one (RFC 4291, 2.5.5.2).
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_mapped(self) -> bool {
+        self.words[0] == 0 && self.words[1] as u32 == MAPPED
+    }
+
     /// Whether the first `bits` of the 128 are the other address's. An IPv4 prefix is 96 bits longer here.
     #[must_use]
     pub const fn shares_prefix(self, other: Address, bits: u32) -> bool {

@@ -49,6 +49,8 @@ reasons! {
         NotIp = "not_ip",
         /// The frame ends before the destination address.
         Truncated = "truncated",
+        /// The frame is for a group of hosts: every balancer on the link would forward it.
+        ForMany = "for_many",
         /// The destination isn't a VIP.
         NotAVip = "not_a_vip",
         /// No service of the VIP has this port and protocol.

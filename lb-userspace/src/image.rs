@@ -136,7 +136,7 @@ impl Tables for HostTables<'_> {
     fn may_send_error(&self, client: &Address) -> bool {
         let mut sent = self.errors_sent.borrow_mut();
         let now = self.now.get();
-        let may = sent.get(client).is_none_or(|last| now - last >= ERROR_INTERVAL_NS);
+        let may = sent.get(client).is_none_or(|last| now.saturating_sub(*last) >= ERROR_INTERVAL_NS);
         if may {
             sent.insert(*client, now);
         }

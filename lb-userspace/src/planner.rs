@@ -162,9 +162,10 @@ fn place(
     if service.fragments == Fragments::ByAddresses {
         image.services.insert(ServiceKey::fragments(vip, service.protocol), entry);
     }
+    // One that can't be reached keeps its ID, which leads nowhere: the flow's slot counts.
     let named = service.backends.iter().zip(backends).filter_map(|(backend, (number, reached))| {
-        reached.as_ref().ok()?;
-        Some((QuicKey::new(index, backend.quic_server_id?), *number))
+        let number = if reached.is_ok() { *number } else { BackendIndex::NONE };
+        Some((QuicKey::new(index, backend.quic_server_id?), number))
     });
     image.quic.extend(named);
     let reachable = backends.iter().filter_map(|(number, entry)| Some((*number, *entry.as_ref().ok()?)));

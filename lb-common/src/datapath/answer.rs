@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::checksum::Sum;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
-use crate::verdict::{Answer, DropReason, Verdict};
+use crate::verdict::{Answer, DropReason, PassReason, Verdict};
 use crate::wire::{ethernet, icmp, ipv4, ipv6};
 
 /// Octets of a packet that an error quotes: enough for IP headers with options and the ports behind them.
@@ -18,6 +18,9 @@ const LONGEST_MESSAGE: usize = icmp::LENGTH + QUOTED;
 /// Makes an echo request its reply.
 #[inline(always)]
 pub fn echo<P: Packet>(packet: &mut P, datagram: &Datagram) -> Verdict {
+    if !datagram.network.source.is_a_host(datagram.network.version) {
+        return Verdict::Pass(PassReason::Icmp);
+    }
     match turn_around(packet, datagram) {
         Some(()) => Verdict::Answer(Answer::EchoReply),
         None => Verdict::Drop(DropReason::BadLength),

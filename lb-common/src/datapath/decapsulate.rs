@@ -155,6 +155,9 @@ fn outer(packet: &impl Packet, gue_port: u16) -> Option<Outer> {
         }
         _ => return None,
     };
+    if payload.ethertype == EtherType::IPV6 && source.is_mapped() {
+        return None;
+    }
     let ecn = traffic_class & CONGESTION;
     match protocol {
         Protocol::IPV4 => Some(Outer { source, ecn, start, length, inner: Some(IpVersion::V4) }),

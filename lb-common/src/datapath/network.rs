@@ -36,6 +36,9 @@ pub struct Network {
 #[inline(always)]
 pub fn parse(packet: &impl Packet) -> Result<Network, PassReason> {
     let payload = ethernet::payload(packet).ok_or(PassReason::Truncated)?;
+    if payload.is_for_many {
+        return Err(PassReason::ForMany);
+    }
     let offset = payload.offset;
     match payload.ethertype {
         EtherType::IPV4 => {
@@ -53,6 +56,9 @@ pub fn parse(packet: &impl Packet) -> Result<Network, PassReason> {
         }
         EtherType::IPV6 => {
             let ip = Ipv6::at(packet, offset).ok_or(PassReason::Truncated)?;
+            if ip.source().is_mapped() || ip.destination().is_mapped() {
+                return Err(PassReason::NotAVip);
+            }
             Ok(Network {
                 version: IpVersion::V6,
                 offset,

@@ -32,5 +32,5 @@ pub fn by_server_id<T: Tables>(
         return None;
     }
     let id = quic::server_id(packet, datagram.offset + usize::from(ports::UDP_LENGTH), length)?;
-    tables.quic(&QuicKey::new(service.index, id))
+    tables.quic(&QuicKey::new(service.index, id)).filter(|backend| *backend != BackendIndex::NONE)
 }

@@ -47,13 +47,19 @@ pub struct Payload {
     pub ethertype: EtherType,
     /// Octets before it.
     pub offset: usize,
+    /// Whether the frame is for a group of hosts: broadcast or multicast.
+    pub is_for_many: bool,
 }
 
 /// The payload of a frame, behind at most two tags; `None` if the frame ends before.
 #[inline(always)]
 pub fn payload(packet: &impl Packet) -> Option<Payload> {
     let header: &[u8; LENGTH] = packet.octets(0)?;
-    let mut payload = Payload { ethertype: EtherType::from_octets([header[12], header[13]]), offset: LENGTH };
+    let mut payload = Payload {
+        ethertype: EtherType::from_octets([header[12], header[13]]),
+        offset: LENGTH,
+        is_for_many: header[0] & 1 == 1,
+    };
     if !payload.is_tag() {
         return Some(payload);
     }

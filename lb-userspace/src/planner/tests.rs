@@ -273,3 +273,17 @@ proptest! {
         prop_assert_eq!(plan(&image, &wanted), vec![]);
     }
 }
+
+/// A QUIC server's ID is not followed while there is no way to the server.
+#[test]
+fn a_quic_server_out_of_reach_keeps_its_id_without_a_backend() {
+    let text = "version: 1\ninterfaces: [{name: eth0}]\nservices:\n  - {vip: 192.0.2.1, port: 443, protocol: udp, \
+                forwarding: l2, quic: {server_id_length: 1}, backends: [{address: 10.0.0.1, quic_server_id: \"01\"}]}\n";
+    let config = Config::parse(text, Path::new("lb.yaml")).unwrap();
+    let reached = desired(&config, &all_reached(1)).image;
+    let lost = desired(&config, &NextHops::new()).image;
+    let (key, backend) = reached.quic.first_key_value().unwrap();
+    assert_eq!(*backend, BackendIndex(1));
+    let writes = plan(&reached, &lost);
+    assert!(writes.contains(&Write::Quic(*key, BackendIndex::NONE)), "{writes:?}");
+}

@@ -205,6 +205,11 @@ fn untouched() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
         ("a stranger's tunnel in IPv4", with_ipv4(&four_in_four, |ip| ip.source[3] ^= 1), Stranger),
         ("a stranger's tunnel in IPv6", with_ipv6(&six_in_six, |ip| ip.source[15] ^= 1), Stranger),
         ("a stranger's tunnel in UDP", with_ipv4(&in_udp, |ip| ip.source[3] ^= 1), Stranger),
+        (
+            "a balancer's IPv4 address in IPv6",
+            with_ipv6(&six_in_six, |ip| ip.source = Address::v4(crate::services::v4(NODE_V4)).octets()),
+            NotATunnel,
+        ),
         ("an address that isn't a VIP", ipip(&for_another(&v4), BACKEND_V4), Refused),
         ("an IPv6 address that isn't a VIP", ipip(&for_another(&v6), BACKEND_V6), Refused),
         ("an address that isn't a VIP, UDP", gue(&for_another(&v4), BACKEND_V4), Refused),

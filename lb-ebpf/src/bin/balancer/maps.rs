@@ -151,7 +151,7 @@ impl Tables for Maps {
         let now = unsafe { bpf_ktime_get_ns() };
         // SAFETY: the time is copied out at once.
         let last = unsafe { ERRORS_SENT.get(client) }.copied();
-        let may = last.is_none_or(|last| now.wrapping_sub(last) >= ERROR_INTERVAL_NS);
+        let may = last.is_none_or(|last| now.saturating_sub(last) >= ERROR_INTERVAL_NS);
         may && ERRORS_SENT.insert(client, now, 0).is_ok()
     }
 

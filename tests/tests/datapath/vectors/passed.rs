@@ -1,14 +1,15 @@
 //! What is the kernel's.
 
 use etherparse::IpNumber;
+use lb_common::address::Address;
 use lb_common::flow::Protocol;
-use lb_common::verdict::PassReason::{Icmp, NoService, NotAVip, NotIp, OtherProtocol, Truncated};
+use lb_common::verdict::PassReason::{ForMany, Icmp, NoService, NotAVip, NotIp, OtherProtocol, Truncated};
 
 use super::{Expected, Row, row};
 use crate::frames::{
-    echo, extended, fragments, icmp_error, packet, packet_to, reply, tagged, with_ipv4, with_ipv6,
+    CLIENT_V4, echo, extended, fragments, icmp_error, packet, packet_to, reply, tagged, with_ipv4, with_ipv6,
 };
-use crate::services::{Case, VIP_V4, VIP_V6};
+use crate::services::{Case, VIP_V4, VIP_V6, v4};
 
 pub fn rows() -> Vec<Row> {
     let v4 = packet(Case::L2V4, 100);
@@ -56,6 +57,11 @@ pub fn rows() -> Vec<Row> {
             }),
             NotAVip,
         ),
+        ("a broadcast frame", [&[0xff; 6], &v4[6..]].concat(), ForMany),
+        ("a multicast frame", [&[0x33, 0x33, 0, 0, 0, 1], &v6[6..]].concat(), ForMany),
+        ("IPv6 to a mapped IPv4 VIP", with_ipv6(&v6, |ip| ip.destination = mapped(VIP_V4)), NotAVip),
+        ("IPv6 from a mapped IPv4 address", with_ipv6(&v6, |ip| ip.source = mapped(CLIENT_V4)), NotAVip),
+        ("an echo request from everybody", with_ipv4(&echo(VIP_V4, b""), |ip| ip.source = [255; 4]), Icmp),
         ("ARP", with_ethertype(0x0806), NotIp),
         ("a length instead of a type", with_ethertype(0x0100), NotIp),
         ("ARP behind a tag", tagged(&with_ethertype(0x0806), &[tag]), NotIp),
@@ -79,4 +85,8 @@ pub fn rows() -> Vec<Row> {
     ]
     .map(|(behaviour, frame, reason)| row(behaviour, frame, Expected::Pass(reason)))
     .into()
+}
+
+fn mapped(address: &str) -> [u8; 16] {
+    Address::v4(v4(address)).octets()
 }
