@@ -21,6 +21,7 @@ pub mod backend;
 pub mod checksum;
 pub mod datapath;
 pub mod directory;
+mod flags;
 pub mod flow;
 pub mod fragment;
 pub mod packet;

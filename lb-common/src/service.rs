@@ -1,5 +1,6 @@
 //! What the service map holds.
 
+use crate::flags::flags;
 use crate::flow::Protocol;
 
 /// Services that the maps have room for, unless the configuration says otherwise.
@@ -72,7 +73,8 @@ impl ServiceKey {
 
 /// A service as the datapath sees it.
 ///
-/// Table number and size stand in one entry so that a table of another size replaces the former at once.
+/// Table number and size stand in one word of the entry, so that both change in one store: a table of another size needs
+/// another number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Service {
@@ -86,33 +88,17 @@ pub struct Service {
     pub slots: u32,
 }
 
-/// What a service does with flows. The second octet is the length of its QUIC server IDs, 0 for none.
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServiceFlags(pub u32);
+flags! {
+    /// What a service does with flows. The second octet is the length of its QUIC server IDs, 0 for none.
+    ServiceFlags {
+        /// Every flow of a client goes to the same backend, whatever its ports.
+        BY_SOURCE = 1,
+        /// Every flow between two addresses goes to the same backend, fragments included.
+        BY_ADDRESSES = 2,
+    }
+}
 
 impl ServiceFlags {
-    /// Every flow of a client goes to the same backend, whatever its ports.
-    pub const BY_SOURCE: ServiceFlags = ServiceFlags(1);
-    /// Every flow between two addresses goes to the same backend, fragments included.
-    pub const BY_ADDRESSES: ServiceFlags = ServiceFlags(2);
-
-    /// Lets it do that, or not.
-    pub const fn set(&mut self, flag: ServiceFlags, yes: bool) {
-        if yes {
-            self.0 |= flag.0;
-        } else {
-            self.0 &= !flag.0;
-        }
-    }
-
-    /// Whether it does that.
-    #[inline(always)]
-    #[must_use]
-    pub const fn has(self, flag: ServiceFlags) -> bool {
-        self.0 & flag.0 != 0
-    }
-
     /// With server IDs of `length` octets, 1 to 8, in QUIC's connection IDs.
     #[must_use]
     pub const fn with_quic(self, length: u8) -> Self {

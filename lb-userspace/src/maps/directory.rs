@@ -28,7 +28,10 @@ impl<E: Entry> Directory<E> {
         Ok(Directory { memory, bits, _map: map, entries: PhantomData })
     }
 
-    /// Enters or changes an entry; programs see it at once, and never a part of it.
+    /// Enters or changes an entry.
+    ///
+    /// Programs find a new entry only when it is complete. Of a changed one, each word changes at once, but not all of them
+    /// together.
     pub fn put(&self, entry: &E) -> Result<()> {
         let Some(place) = place_for(&entry.key(), self.bits, |place| self.entry(place)) else {
             bail!("no room near its place; a configuration with fewer VIPs or services will fit")

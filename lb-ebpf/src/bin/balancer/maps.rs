@@ -116,7 +116,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn quic(&self, key: &QuicKey) -> Option<BackendIndex> {
-        // SAFETY: the number is copied out at once.
+        // SAFETY: the number is copied out; if userspace removes the entry meanwhile, it is at worst another server's.
         unsafe { QUIC_SERVERS.get(key) }.map(|&index| BackendIndex(index as u16))
     }
 
