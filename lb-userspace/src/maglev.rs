@@ -51,12 +51,14 @@ const FREE: u32 = u32::MAX;
 /// Lets the members take turns, each claiming the first free slot of its own permutation of the slots.
 ///
 /// In the paper every member has one turn a round. Here the heaviest does, and one of half its weight has a turn every
-/// second round: its turn number `k` falls into round `ceil(k * heaviest / weight)`.
+/// second round: its turn number `k` falls into round `ceil((k - 1/2) * heaviest / weight)`. The half (Sainte-Laguë's
+/// divisor) favours neither the heavy nor the light: after whole rounds every share is within half a slot of being
+/// in proportion to the heaviest's.
 fn populate(members: &[Member], order: &[usize], size: u32) -> Vec<u32> {
     let Some(heaviest) = order.iter().map(|&i| u64::from(members[i].weight)).max() else {
         return Vec::new();
     };
-    let round = |turn: u64, i: usize| (turn * heaviest).div_ceil(u64::from(members[i].weight));
+    let round = |turn: u64, i: usize| ((2 * turn - 1) * heaviest).div_ceil(2 * u64::from(members[i].weight));
     let mut permutations: Vec<_> = order.iter().map(|&i| Permutation::of(members[i].name, size)).collect();
     let mut turns: BinaryHeap<_> =
         order.iter().enumerate().map(|(place, &i)| Reverse((round(1, i), place, 1))).collect();
@@ -149,7 +151,7 @@ mod tests {
         let mut weighted = equal(&ten);
         weighted.iter_mut().zip(1..).for_each(|(member, weight)| member.weight = weight);
         assert_eq!(format!("{:016x}", Table::build(&equal(&ten), SIZE).fingerprint), "247364c8ac154294");
-        assert_eq!(format!("{:016x}", Table::build(&weighted, SIZE).fingerprint), "a4e4cbcc03589a7b");
+        assert_eq!(format!("{:016x}", Table::build(&weighted, SIZE).fingerprint), "4854b1bc6d009b19");
         assert_eq!(
             format!("{:016x}", Table::build(&equal(&names(1000)), SIZE).fingerprint),
             "30446b06401cb7eb"
@@ -245,8 +247,11 @@ mod tests {
             prop_assume!(total > 0);
             let shares = shares(&Table::build(&members, SIZE), weights.len());
             for (share, weight) in shares.iter().zip(&weights) {
-                let wanted = f64::from(SIZE) * f64::from(*weight) / total as f64;
-                prop_assert!((f64::from(*share) - wanted).abs() <= 2.0, "{share} slots for {wanted}");
+                let part = f64::from(*weight) / total as f64;
+                let wanted = f64::from(SIZE) * part;
+                // Half a slot of each member's rounding, shared out by weight; its own half; an unfinished round.
+                let bound = weights.len() as f64 / 2.0 * part + 1.5;
+                prop_assert!((f64::from(*share) - wanted).abs() <= bound, "{share} slots for {wanted}");
             }
         }
     }
