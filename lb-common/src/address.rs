@@ -66,6 +66,13 @@ impl Address {
         self.words[0] == 0 && self.words[1] as u32 == MAPPED
     }
 
+    /// What one client has of addresses: one of IPv4, the first 64 bits of IPv6 (RFC 6177).
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_client(self) -> Self {
+        if self.words[0] == 0 { self } else { Address { words: [self.words[0], 0] } }
+    }
+
     /// Whether the first `bits` of the 128 are the other address's. An IPv4 prefix is 96 bits longer here.
     #[must_use]
     pub const fn shares_prefix(self, other: Address, bits: u32) -> bool {
@@ -108,5 +115,15 @@ mod tests {
         assert_eq!(Address::v4([192, 0, 2, 1]), Address::v6(mapped));
         assert_eq!(Address::v4([192, 0, 2, 1]).octets(), mapped);
         assert_eq!(Address::v4([192, 0, 2, 1]).v4_word(), u32::from_le_bytes([192, 0, 2, 1]));
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
+        let v6 = |fifth: u8, last: u8| {
+            Address::v6([0x20, 1, 0xd, 0xb8, fifth, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, last])
+        };
+        assert_eq!(v6(1, 1).of_client(), v6(1, 2).of_client());
+        assert_ne!(v6(1, 1).of_client(), v6(2, 1).of_client());
+        assert_ne!(Address::v4([192, 0, 2, 1]).of_client(), Address::v4([192, 0, 2, 2]).of_client());
     }
 }

@@ -12,6 +12,7 @@ mod select;
 
 use crate::address::Address;
 use crate::backend::Backend;
+use crate::clock::Tick;
 use crate::flow::{IpVersion, Protocol};
 use crate::fragment::{FragmentKey, FragmentRoute};
 use crate::packet::Packet;
@@ -53,8 +54,20 @@ pub trait Tables {
     /// The node's own address of that version, which errors to clients come from.
     fn own_address(&self, version: IpVersion) -> Option<Address>;
 
-    /// Whether an error may be sent to that client now: no more than a few a second.
-    fn may_send_error(&self, client: &Address) -> bool;
+    /// The present moment.
+    fn now(&self) -> Tick;
+
+    /// When that client was last sent an error.
+    fn error_sent(&self, client: &Address) -> Option<Tick>;
+
+    /// Remembers that a client is sent an error now; `false` if it can't.
+    fn remember_error(&self, client: &Address, now: Tick) -> bool;
+
+    /// Takes an error from what is sent now in all; `false` if nothing is left.
+    fn take_error(&self, now: Tick) -> bool;
+
+    /// Makes ready to send a packet out of that interface; `false` if it isn't there.
+    fn can_send(&self, egress: u32) -> bool;
 
     /// Adds one to a counter of the node.
     fn count(&self, counter: usize);
@@ -121,6 +134,7 @@ fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     };
     let mut service = None;
     let forwarded = match route(packet, tables, vip, &datagram, &mut service) {
+        Ok(_) if datagram.network.hop_limit <= 1 => Err(Refusal::TimeExceeded),
         Ok(route) => forward(packet, tables, &datagram, route),
         Err(refusal) => Err(refusal),
     };
@@ -139,13 +153,10 @@ fn route<P: Packet, T: Tables>(
     datagram: &Datagram,
     service: &mut Option<u32>,
 ) -> Result<Route, Refusal> {
-    if datagram.network.hop_limit <= 1 {
-        return Err(Refusal::TimeExceeded);
+    if datagram.is_later_of_transport() {
+        return later_fragment(tables, vip, datagram, service);
     }
     match (datagram.protocol, datagram.network.version) {
-        (Protocol::TCP | Protocol::UDP, _) if datagram.is_later_fragment() => {
-            later_fragment(tables, vip, datagram, service)
-        }
         (Protocol::TCP | Protocol::UDP, _) => transport(packet, tables, vip, datagram, service),
         (Protocol::ICMP, IpVersion::V4) | (Protocol::ICMPV6, IpVersion::V6) => {
             control(packet, tables, vip, datagram, service)
@@ -165,7 +176,9 @@ fn transport<P: Packet, T: Tables>(
 ) -> Result<Route, Refusal> {
     let ports = Ports::at(packet, datagram.offset).ok_or(Refusal::Drop(DropReason::BadLength))?;
     let flow = datagram.flow(ports.source(), ports.destination());
-    let service = service_of(tables, vip, flow.destination_port, flow.protocol)?;
+    let Some(service) = service_of(tables, vip, flow.destination_port, flow.protocol) else {
+        return Err(unserved(tables, datagram));
+    };
     *named = Some(service.index);
     datagram.check_transport()?;
 
@@ -173,10 +186,20 @@ fn transport<P: Packet, T: Tables>(
     if let Some(backend) = select::by_server_id(packet, tables, &service, datagram) {
         route.backend = backend;
     }
-    if let Some(key) = datagram.fragment_key() {
-        tables.remember_fragment(&key, FragmentRoute::new(route.service, route.backend));
+    if datagram.fragment.is_part() {
+        let first = FragmentRoute::new(route.service, route.backend, tables.now());
+        tables.remember_fragment(&datagram.fragment_key(), first);
     }
     Ok(route)
+}
+
+/// What becomes of a packet to a port without a service: the kernel's, with all of its parts.
+#[inline(always)]
+fn unserved<T: Tables>(tables: &T, datagram: &Datagram) -> Refusal {
+    if datagram.fragment.is_part() {
+        tables.remember_fragment(&datagram.fragment_key(), FragmentRoute::to_kernel(tables.now()));
+    }
+    Refusal::Pass(PassReason::NoService)
 }
 
 /// A part of a packet without ports: goes where the first part went, or where all parts go.
@@ -188,9 +211,11 @@ fn later_fragment<T: Tables>(
     named: &mut Option<u32>,
 ) -> Result<Route, Refusal> {
     let unknown = Refusal::Drop(DropReason::UnknownFragment);
-    let key = datagram.fragment_key().ok_or(unknown)?;
     let flow = datagram.flow(0, 0);
-    if let Some(first) = tables.fragment(&key) {
+    if let Some(first) = tables.fragment(&datagram.fragment_key()).filter(|first| first.holds(tables.now())) {
+        if first.is_to_kernel() {
+            return Err(Refusal::Pass(PassReason::NoService));
+        }
         *named = Some(first.service);
         let flow_hash = flow.hash(tables.hash_key());
         return Ok(Route { service: first.service, backend: first.backend(), flow_hash });
@@ -210,16 +235,14 @@ fn control<P: Packet, T: Tables>(
     named: &mut Option<u32>,
 ) -> Result<Route, Refusal> {
     let not_ours = Refusal::Pass(PassReason::Icmp);
-    if datagram.fragment.is_some() {
+    if datagram.fragment.is_part() {
         return Err(not_ours);
     }
     match icmp::kind(packet, datagram.offset, datagram.network.version) {
         Some(icmp::Kind::EchoRequest) if vip.flags.has(VipFlags::ANSWERS_ECHO) => Err(Refusal::Echo),
         Some(icmp::Kind::Error) => {
             let flow = quoted::flow(packet, datagram).ok_or(not_ours)?;
-            let Ok(service) = service_of(tables, vip, flow.destination_port, flow.protocol) else {
-                return Err(not_ours);
-            };
+            let service = service_of(tables, vip, flow.destination_port, flow.protocol).ok_or(not_ours)?;
             *named = Some(service.index);
             select::by_flow(tables, &service, &flow)
         }
@@ -228,13 +251,12 @@ fn control<P: Packet, T: Tables>(
 }
 
 #[inline(always)]
-fn service_of<T: Tables>(tables: &T, vip: Vip, port: u16, protocol: Protocol) -> Result<Service, Refusal> {
-    if let Some(service) = tables.service(&ServiceKey::new(vip.index, port, protocol)) {
-        return Ok(service);
+fn service_of<T: Tables>(tables: &T, vip: Vip, port: u16, protocol: Protocol) -> Option<Service> {
+    let exact = tables.service(&ServiceKey::new(vip.index, port, protocol));
+    if exact.is_none() && vip.flags.has(VipFlags::HAS_ANY_PORT) {
+        return tables.service(&ServiceKey::any_port(vip.index, protocol));
     }
-    let any_port = vip.flags.has(VipFlags::HAS_ANY_PORT);
-    let service = if any_port { tables.service(&ServiceKey::any_port(vip.index, protocol)) } else { None };
-    service.ok_or(Refusal::Pass(PassReason::NoService))
+    exact
 }
 
 /// Returns the interface to send the packet out of.
@@ -247,6 +269,9 @@ fn forward<P: Packet, T: Tables>(
 ) -> Result<u32, Refusal> {
     let backend = tables.backend(route.backend).ok_or(Refusal::Drop(DropReason::NoBackend))?;
     rewrite::toward(packet, datagram, backend, route.flow_hash)?;
+    if !tables.can_send(backend.egress) {
+        return Err(Refusal::Drop(DropReason::NoInterface));
+    }
     tables.count_forwarded(route.service, route.backend, datagram.network.length);
     Ok(backend.egress)
 }

@@ -1,6 +1,7 @@
 //! What the parts of one packet have in common, and where they go.
 
 use crate::address::Address;
+use crate::clock::{Tick, ticks};
 use crate::flow::Protocol;
 use crate::slot::BackendIndex;
 
@@ -17,13 +18,16 @@ pub struct FragmentKey {
 const _: () = assert!(size_of::<FragmentKey>() == 40, "the kernel hashes padding too: there must be none");
 
 impl FragmentKey {
-    /// `identification` has 16 bits in IPv4 and 32 in IPv6.
+    /// `identification` has 16 bits in IPv4 and 32 in IPv6, where the protocol is 0.
     #[inline(always)]
     #[must_use]
     pub const fn new(source: Address, destination: Address, identification: u32, protocol: Protocol) -> Self {
         FragmentKey { source, destination, identification, protocol: protocol.0 as u32 }
     }
 }
+
+/// Ticks for which the parts of a packet are expected: as long as Linux waits for them to be put together (30 s).
+const LIFETIME: u32 = ticks(30);
 
 /// Where the parts of a packet go.
 #[repr(C)]
@@ -32,14 +36,39 @@ pub struct FragmentRoute {
     /// Number of the service's counters.
     pub service: u32,
     backend: u32,
+    first_seen: Tick,
 }
 
 impl FragmentRoute {
-    /// To that backend of a service.
+    /// A service that there isn't: the parts are the kernel's.
+    const NO_SERVICE: u32 = u32::MAX;
+
+    /// To that backend of a service, if the first part came at `now`.
     #[inline(always)]
     #[must_use]
-    pub const fn new(service: u32, backend: BackendIndex) -> Self {
-        FragmentRoute { service, backend: backend.0 as u32 }
+    pub const fn new(service: u32, backend: BackendIndex, now: Tick) -> Self {
+        FragmentRoute { service, backend: backend.0 as u32, first_seen: now }
+    }
+
+    /// To the kernel.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_kernel(now: Tick) -> Self {
+        FragmentRoute { service: Self::NO_SERVICE, backend: 0, first_seen: now }
+    }
+
+    /// Whether the parts go to the kernel.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_to_kernel(&self) -> bool {
+        self.service == Self::NO_SERVICE
+    }
+
+    /// Whether parts may still come. Later ones belong to another packet with the same identification.
+    #[inline(always)]
+    #[must_use]
+    pub const fn holds(&self, now: Tick) -> bool {
+        now.since(self.first_seen) <= LIFETIME
     }
 
     /// The backend.

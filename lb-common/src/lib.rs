@@ -19,12 +19,14 @@
 pub mod address;
 pub mod backend;
 pub mod checksum;
+pub mod clock;
 pub mod datapath;
 pub mod directory;
 mod flags;
 pub mod flow;
 pub mod fragment;
 pub mod packet;
+pub mod ration;
 pub mod service;
 pub mod settings;
 pub mod siphash;

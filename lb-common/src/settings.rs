@@ -3,9 +3,6 @@
 use crate::address::Address;
 use crate::flow::IpVersion;
 
-/// Nanoseconds between two errors to the same client.
-pub const ERROR_INTERVAL_NS: u64 = 100_000_000;
-
 /// What changes while the program runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

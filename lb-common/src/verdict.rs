@@ -83,6 +83,8 @@ reasons! {
         ExceedsMtu = "exceeds_mtu",
         /// The driver left no room in front of the frame for an outer header.
         NoHeadroom = "no_headroom",
+        /// The interface towards the backend has gone.
+        NoInterface = "no_interface",
     }
 }
 

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use lb_common::address::Address;
 use lb_common::backend::Backend;
+use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
+use lb_common::ration::Ration;
 use lb_common::service::{QuicKey, Service, ServiceKey};
-use lb_common::settings::{ERROR_INTERVAL_NS, Settings};
+use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::verdict::{DropReason, NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
@@ -58,10 +60,11 @@ impl Default for Counters {
 pub struct HostTables<'image> {
     image: &'image Image,
     hash_key: HashKey,
-    /// Nanoseconds of a clock that stands still until it is set.
-    now: Cell<u64>,
+    /// A clock that stands still until it is set.
+    now: Cell<Tick>,
     fragments: RefCell<BTreeMap<FragmentKey, FragmentRoute>>,
-    errors_sent: RefCell<BTreeMap<Address, u64>>,
+    errors_sent: RefCell<BTreeMap<Address, Tick>>,
+    ration: RefCell<Ration>,
     counters: RefCell<Counters>,
 }
 
@@ -75,12 +78,13 @@ impl<'image> HostTables<'image> {
             now: Cell::default(),
             fragments: RefCell::default(),
             errors_sent: RefCell::default(),
+            ration: RefCell::default(),
             counters: RefCell::default(),
         }
     }
 
-    /// Sets the clock, in nanoseconds.
-    pub fn set_time(&self, now: u64) {
+    /// Sets the clock.
+    pub fn set_time(&self, now: Tick) {
         self.now.set(now);
     }
 
@@ -133,14 +137,25 @@ impl Tables for HostTables<'_> {
         self.image.settings.own_address(version)
     }
 
-    fn may_send_error(&self, client: &Address) -> bool {
-        let mut sent = self.errors_sent.borrow_mut();
-        let now = self.now.get();
-        let may = sent.get(client).is_none_or(|last| now.saturating_sub(*last) >= ERROR_INTERVAL_NS);
-        if may {
-            sent.insert(*client, now);
-        }
-        may
+    fn now(&self) -> Tick {
+        self.now.get()
+    }
+
+    fn error_sent(&self, client: &Address) -> Option<Tick> {
+        self.errors_sent.borrow().get(client).copied()
+    }
+
+    fn remember_error(&self, client: &Address, now: Tick) -> bool {
+        self.errors_sent.borrow_mut().insert(*client, now);
+        true
+    }
+
+    fn take_error(&self, now: Tick) -> bool {
+        self.ration.borrow_mut().take(now)
+    }
+
+    fn can_send(&self, _egress: u32) -> bool {
+        true
     }
 
     fn count(&self, counter: usize) {

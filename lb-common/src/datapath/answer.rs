@@ -54,9 +54,9 @@ pub fn error<P: Packet, T: Tables>(
     let about_error = matches!(datagram.protocol, Protocol::ICMP | Protocol::ICMPV6);
     let client = datagram.network.source;
     let may = !about_error
-        && !datagram.is_later_fragment()
+        && !datagram.fragment.is_later()
         && client.is_a_host(version)
-        && tables.may_send_error(&client);
+        && may_tell(tables, client);
     if !may {
         return Verdict::Drop(silent);
     }
@@ -70,6 +70,14 @@ pub fn error<P: Packet, T: Tables>(
         Some(()) => Verdict::Answer(answer),
         None => Verdict::Drop(DropReason::NoHeadroom),
     }
+}
+
+/// Whether a client may be sent an error now: one in a tick, and only so many to all of them.
+#[inline(always)]
+fn may_tell<T: Tables>(tables: &T, client: Address) -> bool {
+    let (client, now) = (client.of_client(), tables.now());
+    let was_told = tables.error_sent(&client).is_some_and(|last| now.since(last) == 0);
+    !was_told && tables.take_error(now) && tables.remember_error(&client, now)
 }
 
 #[inline(always)]

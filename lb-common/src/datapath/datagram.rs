@@ -20,8 +20,8 @@ pub struct Datagram {
     pub protocol: Protocol,
     /// Octets of the frame before the payload.
     pub offset: usize,
-    /// Where it belongs, if it is a part of a packet.
-    pub fragment: Option<Fragment>,
+    /// Which part of a packet it is.
+    pub fragment: Fragment,
 }
 
 /// Reads and checks all of the IP headers.
@@ -46,9 +46,11 @@ fn parse_ipv4(packet: &impl Packet, network: Network) -> Result<Datagram, DropRe
     if !ip.is_version_4() || header_length < ipv4::LENGTH {
         return Err(DropReason::BadHeader);
     }
-    let fragment = ip
-        .is_fragment()
-        .then(|| Fragment { offset: ip.fragment_offset(), identification: u32::from(ip.identification()) });
+    let fragment = if ip.is_fragment() {
+        Fragment::part(ip.fragment_offset(), u32::from(ip.identification()))
+    } else {
+        Fragment::WHOLE
+    };
     Ok(Datagram { network, protocol: network.next, offset: network.offset + header_length, fragment })
 }
 
@@ -82,18 +84,27 @@ impl Datagram {
         }
     }
 
-    /// A part of a packet that doesn't begin with the ports.
+    /// What the parts of this packet have in common.
+    ///
+    /// Only IPv4 tells packets apart by their protocol too; in IPv6 each part may name another (RFC 8200, section 4.5).
     #[inline(always)]
-    pub fn is_later_fragment(&self) -> bool {
-        self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    pub fn fragment_key(&self) -> FragmentKey {
+        let Network { source, destination, .. } = self.network;
+        let protocol = match self.network.version {
+            IpVersion::V4 => self.protocol,
+            IpVersion::V6 => Protocol(0),
+        };
+        FragmentKey::new(source, destination, self.fragment.identification, protocol)
     }
 
-    /// What the parts of this packet have in common, if it is one.
+    /// Whether this is a later part of a packet that may be TCP or UDP.
+    ///
+    /// In IPv6 extension headers may stand between a fragment header and the transport header: in the first part only.
     #[inline(always)]
-    pub fn fragment_key(&self) -> Option<FragmentKey> {
-        let Network { source, destination, .. } = self.network;
-        self.fragment
-            .map(|fragment| FragmentKey::new(source, destination, fragment.identification, self.protocol))
+    pub fn is_later_of_transport(&self) -> bool {
+        let transport = matches!(self.protocol, Protocol::TCP | Protocol::UDP);
+        let hidden = self.network.version == IpVersion::V6 && extension::is_extension(self.protocol);
+        self.fragment.is_later() && (transport || hidden)
     }
 
     /// Whether the packet is long enough for the header of its transport protocol.

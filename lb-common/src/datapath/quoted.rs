@@ -26,7 +26,7 @@ pub fn flow(packet: &impl Packet, error: &Datagram) -> Option<Flow> {
             let ip = Ipv6::at(packet, offset)?;
             let (from, to) = ip.is_version_6().then(|| (ip.source(), ip.destination()))?;
             let chain = extension::follow(packet, offset, ip.next_header()).ok()?;
-            let first = chain.fragment.is_none_or(|fragment| fragment.offset == 0);
+            let first = !chain.fragment.is_later();
             first.then_some((from, to, chain.protocol, chain.offset))?
         }
     };

@@ -28,7 +28,7 @@ pub fn by_server_id<T: Tables>(
     datagram: &Datagram,
 ) -> Option<BackendIndex> {
     let length = service.flags.quic();
-    if length == 0 || datagram.protocol != Protocol::UDP || datagram.fragment.is_some() {
+    if length == 0 || datagram.protocol != Protocol::UDP || datagram.fragment.is_part() {
         return None;
     }
     let id = quic::server_id(packet, datagram.offset + usize::from(ports::UDP_LENGTH), length)?;

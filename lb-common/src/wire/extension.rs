@@ -19,17 +19,46 @@ pub struct Chain {
     pub protocol: Protocol,
     /// Octets of the frame before it.
     pub offset: usize,
-    /// Where it belongs, if the packet is a part of one.
-    pub fragment: Option<Fragment>,
+    /// Which part of a packet it is.
+    pub fragment: Fragment,
 }
 
-/// A fragment header.
+/// Which part of a packet this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment {
+    /// Not 0 unless it is all of the packet. No `Option` around the others: of one that is copied about, the compiler
+    /// also copies what isn't there, which the verifier refuses.
+    part: u32,
     /// Octets of the fragmentable part before this.
-    pub offset: u16,
+    pub offset: u32,
     /// What the parts have in common.
     pub identification: u32,
+}
+
+impl Fragment {
+    /// All of a packet.
+    pub const WHOLE: Fragment = Fragment { part: 0, offset: 0, identification: 0 };
+
+    /// A part of a packet, with `offset` octets before it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn part(offset: u16, identification: u32) -> Self {
+        Fragment { part: 1, offset: offset as u32, identification }
+    }
+
+    /// Whether there are other parts.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_part(&self) -> bool {
+        self.part != 0
+    }
+
+    /// Whether it is a part that doesn't begin with the transport header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_later(&self) -> bool {
+        self.offset != 0
+    }
 }
 
 /// Why a chain leads nowhere.
@@ -49,7 +78,7 @@ pub enum Broken {
 /// Why it leads nowhere.
 #[inline(always)]
 pub fn follow(packet: &impl Packet, offset: usize, first: Protocol) -> Result<Chain, Broken> {
-    let chain = Chain { protocol: first, offset: offset + ipv6::LENGTH, fragment: None };
+    let chain = Chain { protocol: first, offset: offset + ipv6::LENGTH, fragment: Fragment::WHOLE };
     if is_extension(first) {
         follow_headers(packet, chain).map(|chain| chain.forgotten(packet))
     } else {
@@ -57,8 +86,10 @@ pub fn follow(packet: &impl Packet, offset: usize, first: Protocol) -> Result<Ch
     }
 }
 
+/// Whether that is the number of an extension header, behind which another one follows.
 #[inline(always)]
-fn is_extension(protocol: Protocol) -> bool {
+#[must_use]
+pub fn is_extension(protocol: Protocol) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS)
 }
 
@@ -76,7 +107,7 @@ fn follow_headers(packet: &impl Packet, mut chain: Chain) -> Result<Chain, Broke
                 let offset = u16::from_be_bytes([header[2], header[3]]) & 0xfff8;
                 let identification = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
                 let whole = offset == 0 && header[3] & 1 == 0;
-                chain.fragment = if whole { None } else { Some(Fragment { offset, identification }) };
+                chain.fragment = if whole { Fragment::WHOLE } else { Fragment::part(offset, identification) };
                 length = 8;
             }
             _ => {}
@@ -84,7 +115,7 @@ fn follow_headers(packet: &impl Packet, mut chain: Chain) -> Result<Chain, Broke
         chain.protocol = Protocol(header[0]);
         chain.offset += length;
         // Behind a later fragment's header stands the middle of something.
-        if chain.fragment.is_some_and(|fragment| fragment.offset > 0) {
+        if chain.fragment.is_later() {
             return Ok(chain);
         }
     }
@@ -98,15 +129,18 @@ impl Chain {
     /// The same, of which nothing is known; see [`Packet::forget`].
     #[inline(always)]
     fn forgotten(self, packet: &impl Packet) -> Self {
-        let fragment = self.fragment.unwrap_or(Fragment { offset: 0, identification: 0 });
-        let is_fragment = u64::from(self.fragment.is_some());
-        let offsets = self.offset as u64 & LONGEST | u64::from(fragment.offset) << 16;
-        let word = packet.forget(offsets | u64::from(self.protocol.0) << 32 | is_fragment << 40);
-        let fragment = Fragment { offset: (word >> 16) as u16, ..fragment };
+        let fragment = self.fragment;
+        let offsets = self.offset as u64 & LONGEST | u64::from(fragment.offset & 0xffff) << 16;
+        let part = u64::from(fragment.part & 1);
+        let word = packet.forget(offsets | u64::from(self.protocol.0) << 32 | part << 40);
         Chain {
             protocol: Protocol((word >> 32) as u8),
             offset: (word & LONGEST) as usize,
-            fragment: (word >> 40 & 1 == 1).then_some(fragment),
+            fragment: Fragment {
+                part: (word >> 40) as u32 & 1,
+                offset: (word >> 16) as u32 & 0xffff,
+                identification: fragment.identification,
+            },
         }
     }
 }

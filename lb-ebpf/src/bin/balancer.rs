@@ -14,7 +14,7 @@ mod program {
     use lb_common::verdict::Verdict;
     use lb_ebpf::packet::XdpPacket;
 
-    use crate::maps::{self, Maps};
+    use crate::maps::Maps;
 
     /// Balances one frame.
     #[xdp]
@@ -30,9 +30,10 @@ mod program {
 
     #[inline(always)]
     fn run<const MULTI_BUFFER: bool>(mut packet: XdpPacket<MULTI_BUFFER>) -> u32 {
-        match balance(&mut packet, &Maps) {
-            Verdict::Forward { egress } if egress == packet.ingress() => xdp_action::XDP_TX,
-            Verdict::Forward { egress } => maps::redirect(egress),
+        let maps = Maps { ingress: packet.ingress() };
+        match balance(&mut packet, &maps) {
+            Verdict::Forward { egress } if egress == maps.ingress => xdp_action::XDP_TX,
+            Verdict::Forward { .. } => xdp_action::XDP_REDIRECT,
             Verdict::Answer(_) => xdp_action::XDP_TX,
             Verdict::Pass(_) => xdp_action::XDP_PASS,
             Verdict::Drop(_) => xdp_action::XDP_DROP,

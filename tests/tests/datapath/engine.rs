@@ -1,9 +1,11 @@
 //! Two ways to walk a packet: over the host's collections, and through the loaded program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
+use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions};
+use lb_common::clock::Tick;
 use lb_common::datapath::balance;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
@@ -12,7 +14,9 @@ use lb_userspace::frame::Frame;
 use lb_userspace::image::{Counters, HostTables, Image};
 use lb_userspace::maps::Balancer;
 use lb_userspace::planner::plan;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, unshare};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 
 use crate::services::{HASH_KEY, INGRESS};
 
@@ -46,8 +50,9 @@ impl<'image> Host<'image> {
         Host { tables: HostTables::new(image, HashKey::new(HASH_KEY)) }
     }
 
-    /// Walks a packet through it.
+    /// Walks a packet through it, at the time that it is for the kernel.
     pub fn run(&self, frame: &[u8]) -> Outcome {
+        self.tables.set_time(kernel_time());
         self.run_frame(Frame::new(frame))
     }
 
@@ -62,6 +67,12 @@ impl<'image> Host<'image> {
     }
 }
 
+/// The time by the clock that the kernel's programs read.
+pub fn kernel_time() -> Tick {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).unwrap();
+    Tick::at_nanoseconds(Duration::from(now).as_nanos() as u64)
+}
+
 /// The loaded program.
 pub struct Kernel {
     balancer: Balancer,
@@ -71,8 +82,12 @@ pub struct Kernel {
 
 impl Kernel {
     /// Loads the program and fills its maps, in a network namespace of this thread's own that has a second interface.
+    /// The thread stays on one CPU: each has its own ration of errors.
     pub fn load(image: Image) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu().unwrap()).unwrap();
+        sched_setaffinity(Pid::from_raw(0), &one).unwrap();
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let veth = ["link", "add", "other", "index", "100", "type", "veth", "peer", "name", "end"];
         assert!(Command::new("ip").args(veth).status().unwrap().success());
@@ -84,6 +99,11 @@ impl Kernel {
         }
         let before = balancer.counters(&image).unwrap();
         Kernel { balancer, image, before }
+    }
+
+    /// Takes out all interfaces that packets are redirected to, as the kernel does when they go.
+    pub fn without_interfaces(&mut self) {
+        self.balancer.withdraw_all_but(&BTreeSet::new()).unwrap();
     }
 
     /// Walks a packet through the program.

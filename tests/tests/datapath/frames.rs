@@ -155,7 +155,7 @@ pub fn from_client(frame: &[u8], number: u16) -> Vec<u8> {
     if ip_offset(frame) == 14 && frame[12] == 0x08 {
         with_ipv4(frame, |ip| ip.source = [203, 0, high, low])
     } else {
-        with_ipv6(frame, |ip| [ip.source[14], ip.source[15]] = [high, low])
+        with_ipv6(frame, |ip| [ip.source[6], ip.source[7]] = [high, low])
     }
 }
 

@@ -13,7 +13,7 @@ use lb_common::verdict::{Answer, DropReason, PassReason, RECEIVED, Traffic, Verd
 use lb_userspace::image::Counters;
 
 use crate::engine::{Action, Host, Kernel, Outcome};
-use crate::frames::{ip_length, sent};
+use crate::frames::{ip_length, packet, sent};
 use crate::services::{Case, INGRESS, image};
 
 /// A behaviour, packets in their order, and what must become of each.
@@ -51,7 +51,7 @@ fn rows() -> Vec<Row> {
     parts.into_iter().flatten().collect()
 }
 
-fn outcome(frame: &[u8], expected: &Expected) -> Outcome {
+fn outcome_of(frame: &[u8], expected: &Expected) -> Outcome {
     let mut counted = Counters::default();
     counted.node[RECEIVED] = 1;
     let forwarded = |counted: &mut Counters, case: Case, backend: u16| {
@@ -90,7 +90,7 @@ fn outcome(frame: &[u8], expected: &Expected) -> Outcome {
 fn check(mut run: impl FnMut(&[u8]) -> Outcome) {
     for row in rows() {
         for (step, (frame, expected)) in row.steps.iter().enumerate() {
-            let outcome = outcome(frame, expected);
+            let outcome = outcome_of(frame, expected);
             assert_eq!(run(frame), outcome, "{}, packet {step}: {frame:02x?}", row.behaviour);
         }
     }
@@ -107,6 +107,19 @@ fn on_the_host() {
 fn in_the_kernel() {
     let mut kernel = Kernel::load(image());
     check(|frame| kernel.run(frame));
+}
+
+/// What can't leave isn't counted as sent.
+#[test]
+fn the_way_out_has_gone() {
+    let mut kernel = Kernel::load(image());
+    kernel.without_interfaces();
+    for case in [Case::FarL2, Case::FarV4InV4] {
+        let outcome = kernel.run(&packet(case, 10));
+        let dropped = outcome_of(&[], &Expected::Drop(Some(case), DropReason::NoInterface));
+        assert_eq!((outcome.action, outcome.counted), (dropped.action, dropped.counted));
+    }
+    assert_eq!(kernel.run(&packet(Case::L2V4, 10)).action, Action::Transmit);
 }
 
 #[test]

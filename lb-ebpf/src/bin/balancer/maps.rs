@@ -1,18 +1,20 @@
 //! The maps, as userspace knows them by name, and the datapath's view of them.
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, xdp_action};
+use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray};
-use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::macros::btf_map;
 use lb_common::address::Address;
 use lb_common::backend::{self, Backend};
+use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry, find};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
+use lb_common::ration::Ration;
 use lb_common::service::{self, QuicKey, Service, ServiceKey};
-use lb_common::settings::{ERROR_INTERVAL_NS, Settings};
+use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot, SlotPair};
 use lb_common::verdict::{DropReason, NodeCounters, ServiceCounters, Traffic};
@@ -65,9 +67,13 @@ static QUIC_SERVERS: HashMap<QuicKey, u32, { backend::CAPACITY }, { BPF_F_NO_PRE
 #[btf_map]
 static FRAGMENTS: LruHashMap<FragmentKey, FragmentRoute, 16384> = LruHashMap::new();
 
-/// When clients were last sent an error, in nanoseconds since boot; the longest unused is forgotten.
+/// When clients were last sent an error; the longest unused is forgotten.
 #[btf_map]
-static ERRORS_SENT: LruHashMap<Address, u64, 4096> = LruHashMap::new();
+static ERRORS_SENT: LruHashMap<Address, Tick, 4096> = LruHashMap::new();
+
+/// What is left of the errors to all clients.
+#[btf_map]
+static RATION: PerCpuArray<Ration, 1> = PerCpuArray::new();
 
 /// Interfaces that packets are redirected to, by their index.
 #[btf_map]
@@ -85,8 +91,11 @@ static SERVICE_COUNTERS: PerCpuArray<ServiceCounters, { service::CAPACITY }> = P
 #[btf_map]
 static BACKEND_COUNTERS: PerCpuArray<Traffic, { backend::CAPACITY }> = PerCpuArray::new();
 
-/// The maps of the loaded program.
-pub struct Maps;
+/// The maps of the loaded program, for one packet.
+pub struct Maps {
+    /// Index of the interface that the packet came in by.
+    pub ingress: u32,
+}
 
 impl Tables for Maps {
     #[inline(always)]
@@ -146,13 +155,32 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn may_send_error(&self, client: &Address) -> bool {
+    fn now(&self) -> Tick {
         // SAFETY: reads a clock.
-        let now = unsafe { bpf_ktime_get_ns() };
+        Tick::at_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
+    }
+
+    #[inline(always)]
+    fn error_sent(&self, client: &Address) -> Option<Tick> {
         // SAFETY: the time is copied out at once.
-        let last = unsafe { ERRORS_SENT.get(client) }.copied();
-        let may = last.is_none_or(|last| now.saturating_sub(last) >= ERROR_INTERVAL_NS);
-        may && ERRORS_SENT.insert(client, now, 0).is_ok()
+        unsafe { ERRORS_SENT.get(client) }.copied()
+    }
+
+    #[inline(always)]
+    fn remember_error(&self, client: &Address, now: Tick) -> bool {
+        ERRORS_SENT.insert(client, now, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn take_error(&self, now: Tick) -> bool {
+        mine(&RATION, 0).is_some_and(|ration| ration.take(now))
+    }
+
+    /// By the interface that a packet came in by, it also leaves. For another one the kernel remembers here where the
+    /// program's "redirect" will lead.
+    #[inline(always)]
+    fn can_send(&self, egress: u32) -> bool {
+        egress == self.ingress || INTERFACES.redirect(egress, 0).is_ok()
     }
 
     #[inline(always)]
@@ -195,10 +223,4 @@ fn mine<T, const N: usize>(map: &PerCpuArray<T, N>, index: u32) -> Option<&mut T
     // SAFETY: no other CPU writes here, and on this one the program is not interrupted by itself; the reference is
     // not kept beyond one counting.
     map.get_ptr_mut(index).map(|counters| unsafe { &mut *counters })
-}
-
-/// Sends the frame out of another interface; drops it if userspace didn't offer that interface.
-#[inline(always)]
-pub fn redirect(egress: u32) -> u32 {
-    INTERFACES.redirect(egress, 0).unwrap_or(xdp_action::XDP_DROP)
 }

@@ -1,10 +1,12 @@
 //! Parts of packets: all to the same backend.
 
+use lb_common::flow::Protocol;
 use lb_common::verdict::DropReason::{BadLength, UnknownFragment};
+use lb_common::verdict::PassReason::NoService;
 
 use super::{Expected, Row};
-use crate::frames::{address_hash, fragments, packet, sent_to, tagged, with_ipv4};
-use crate::services::{Case, chosen};
+use crate::frames::{address_hash, extended, fragments, packet, packet_to, sent_to, tagged, with_ipv4};
+use crate::services::{Case, VIP_V4, chosen};
 
 pub fn rows() -> Vec<Row> {
     let cases = [Case::L2V4, Case::L2V6, Case::V4InV4, Case::V6InV4, Case::Udp, Case::UdpV6, Case::FarL2];
@@ -17,7 +19,32 @@ pub fn rows() -> Vec<Row> {
         })
         .collect();
     rows.extend([late(), repeated(), of_another_packet(), with_tags(), too_small(), by_addresses()]);
+    rows.extend([unserved(), with_options_behind(), of_another_number()]);
     rows
+}
+
+/// The kernel gets all parts or none.
+fn unserved() -> Row {
+    let parts = fragments(&packet_to(VIP_V4, 1, Protocol::TCP, 200), 2007, &[104]);
+    let steps = parts.into_iter().map(|part| (part, Expected::Pass(NoService))).collect();
+    Row { behaviour: "parts of a packet to a port without a service".into(), steps }
+}
+
+/// Options of IPv6 may stand behind the fragment header: only the first part shows the transport protocol.
+fn with_options_behind() -> Row {
+    let options: &[(u8, &[u8])] = &[(60, &[0, 0, 1, 4, 0, 0, 0, 0])];
+    let parts = fragments(&extended(&packet(Case::L2V6, 200), options), 2008, &[104]);
+    let steps = parts.into_iter().map(|part| (part, Expected::Forward(Case::L2V6))).collect();
+    Row { behaviour: "parts with destination options behind the fragment header".into(), steps }
+}
+
+/// What an IPv6 fragment header of a later part says of the protocol doesn't count (RFC 8200, section 4.5).
+fn of_another_number() -> Row {
+    let [first, mut second]: [_; 2] = fragments(&packet(Case::L2V6, 200), 2009, &[104]).try_into().unwrap();
+    assert_eq!(second[54], 6);
+    second[54] = 60;
+    let steps = vec![(first, Expected::Forward(Case::L2V6)), (second, Expected::Forward(Case::L2V6))];
+    Row { behaviour: "a later part that names another protocol".into(), steps }
 }
 
 /// What comes before the first part waits for nothing; what comes after it follows.

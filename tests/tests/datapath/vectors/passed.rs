@@ -25,7 +25,11 @@ pub fn rows() -> Vec<Row> {
     let other_way = with_ipv4(&v4, |ip| std::mem::swap(&mut ip.source, &mut ip.destination));
     let tcp_as = |number| with_ipv4(&v4, |ip| ip.protocol = number);
     let stranger = with_ipv4(&icmp_error(VIP_V4, [3, 1], &reply(Case::L2V4)), |ip| ip.destination[3] = 77);
+    let expired = |frame: &[u8]| with_ipv4(frame, |ip| ip.time_to_live = 1);
     [
+        ("another port, no further", expired(&packet_to(VIP_V4, 1, Protocol::TCP, 0)), NoService),
+        ("a timestamp request, no further", expired(&timestamp), Icmp),
+        ("ESP, no further", expired(&tcp_as(IpNumber::ENCAPSULATING_SECURITY_PAYLOAD)), OtherProtocol),
         ("another port", packet_to(VIP_V4, 1, Protocol::TCP, 0), NoService),
         (
             "another protocol of the same port",
