@@ -6,24 +6,29 @@ mod answer;
 mod datagram;
 pub mod decapsulate;
 mod network;
+pub mod pinned;
 mod quoted;
 mod rewrite;
+mod schedule;
 mod select;
 
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::clock::Tick;
-use crate::flow::{IpVersion, Protocol};
+use crate::flow::{Flow, IpVersion, Protocol};
 use crate::fragment::{FragmentKey, FragmentRoute};
 use crate::packet::Packet;
+use crate::pin::Bucket;
 use crate::service::{QuicKey, Service, ServiceKey};
 use crate::siphash::HashKey;
 use crate::slot::{BackendIndex, Slot};
-use crate::verdict::{DropReason, PassReason, RECEIVED, Verdict};
+use crate::standing::Standing;
+use crate::verdict::{DropReason, PassReason, PinEvent, RECEIVED, Verdict};
 use crate::vip::{Vip, VipFlags};
 use crate::wire::icmp;
 use crate::wire::ports::Ports;
 use datagram::Datagram;
+use pinned::Question;
 
 /// What the datapath asks of its maps, and where it counts.
 pub trait Tables {
@@ -38,6 +43,30 @@ pub trait Tables {
 
     /// A slot of a lookup table; `None` if there is no such table or slot.
     fn slot(&self, table: u32, slot: u32) -> Option<Slot>;
+
+    /// A bucket of the connection table, by the lowest bits of `number`.
+    fn pins(&self, number: u32) -> Option<&Bucket>;
+
+    /// Which flows a backend takes.
+    fn standing(&self, index: BackendIndex) -> Option<&Standing>;
+
+    /// The backend of a flow whose slot alone doesn't say it.
+    ///
+    /// In the kernel this is a function of its own: the verifier looks at it once, and not once for each way that leads
+    /// to it.
+    #[inline(always)]
+    fn pinned(&self, question: &Question) -> BackendIndex
+    where
+        Self: Sized,
+    {
+        pinned::backend(self, question)
+    }
+
+    /// The next number of a service, for those who go by turns.
+    fn turn(&self, service: u32) -> u32;
+
+    /// Any number.
+    fn random(&self) -> u32;
 
     /// The backend that has that server ID.
     fn quic(&self, key: &QuicKey) -> Option<BackendIndex>;
@@ -80,6 +109,9 @@ pub trait Tables {
 
     /// Counts a packet that a service dropped.
     fn count_dropped(&self, service: u32, reason: DropReason);
+
+    /// Counts what happened to the pin of one of a service's flows.
+    fn count_pin(&self, service: u32, event: PinEvent);
 }
 
 /// Why a packet isn't forwarded.
@@ -99,6 +131,15 @@ enum Refusal {
         /// Octets of the longest IP packet.
         mtu: u32,
     },
+}
+
+/// What a packet belongs to.
+#[derive(Clone, Copy)]
+struct Owner {
+    service: Service,
+    flow: Flow,
+    /// Whether the packet isn't the flow's own, but about one.
+    is_related: bool,
 }
 
 /// Where a packet goes.
@@ -151,15 +192,52 @@ fn route<P: Packet, T: Tables>(
     tables: &T,
     vip: Vip,
     datagram: &Datagram,
-    service: &mut Option<u32>,
+    named: &mut Option<u32>,
 ) -> Result<Route, Refusal> {
+    if datagram.is_later_of_transport()
+        && let Some(first) = first_part(tables, datagram)
+    {
+        if first.is_to_kernel() {
+            return Err(Refusal::Pass(PassReason::NoService));
+        }
+        *named = Some(first.service);
+        let flow_hash = datagram.flow(0, 0).hash(tables.hash_key());
+        return Ok(Route { service: first.service, backend: first.backend(), flow_hash });
+    }
+    let owner = owner(packet, tables, vip, datagram)?;
+    *named = Some(owner.service.index);
+    if datagram.begins_transport() {
+        datagram.check_transport()?;
+    }
+    let route = select::route(packet, tables, datagram, &owner)?;
+    if datagram.begins_transport() && datagram.fragment.is_part() {
+        let first = FragmentRoute::new(route.service, route.backend, tables.now());
+        tables.remember_fragment(&datagram.fragment_key(), first);
+    }
+    Ok(route)
+}
+
+/// Where the first part of a packet went, of which this is a later one.
+#[inline(always)]
+fn first_part<T: Tables>(tables: &T, datagram: &Datagram) -> Option<FragmentRoute> {
+    tables.fragment(&datagram.fragment_key()).filter(|first| first.holds(tables.now()))
+}
+
+/// The service and the flow of a packet.
+#[inline(always)]
+fn owner<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    vip: Vip,
+    datagram: &Datagram,
+) -> Result<Owner, Refusal> {
     if datagram.is_later_of_transport() {
-        return later_fragment(tables, vip, datagram, service);
+        return of_later_fragment(tables, vip, datagram);
     }
     match (datagram.protocol, datagram.network.version) {
-        (Protocol::TCP | Protocol::UDP, _) => transport(packet, tables, vip, datagram, service),
+        (Protocol::TCP | Protocol::UDP, _) => of_transport(packet, tables, vip, datagram),
         (Protocol::ICMP, IpVersion::V4) | (Protocol::ICMPV6, IpVersion::V6) => {
-            control(packet, tables, vip, datagram, service)
+            of_control(packet, tables, vip, datagram)
         }
         _ => Err(Refusal::Pass(PassReason::OtherProtocol)),
     }
@@ -167,30 +245,18 @@ fn route<P: Packet, T: Tables>(
 
 /// TCP or UDP, with its ports.
 #[inline(always)]
-fn transport<P: Packet, T: Tables>(
+fn of_transport<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
     vip: Vip,
     datagram: &Datagram,
-    named: &mut Option<u32>,
-) -> Result<Route, Refusal> {
+) -> Result<Owner, Refusal> {
     let ports = Ports::at(packet, datagram.offset).ok_or(Refusal::Drop(DropReason::BadLength))?;
     let flow = datagram.flow(ports.source(), ports.destination());
-    let Some(service) = service_of(tables, vip, flow.destination_port, flow.protocol) else {
-        return Err(unserved(tables, datagram));
-    };
-    *named = Some(service.index);
-    datagram.check_transport()?;
-
-    let mut route = select::by_flow(tables, &service, &flow)?;
-    if let Some(backend) = select::by_server_id(packet, tables, &service, datagram) {
-        route.backend = backend;
+    match service_of(tables, vip, flow.destination_port, flow.protocol) {
+        Some(service) => Ok(Owner { service, flow, is_related: false }),
+        None => Err(unserved(tables, datagram)),
     }
-    if datagram.fragment.is_part() {
-        let first = FragmentRoute::new(route.service, route.backend, tables.now());
-        tables.remember_fragment(&datagram.fragment_key(), first);
-    }
-    Ok(route)
 }
 
 /// What becomes of a packet to a port without a service: the kernel's, with all of its parts.
@@ -202,38 +268,23 @@ fn unserved<T: Tables>(tables: &T, datagram: &Datagram) -> Refusal {
     Refusal::Pass(PassReason::NoService)
 }
 
-/// A part of a packet without ports: goes where the first part went, or where all parts go.
+/// A part of a packet without ports, whose first part wasn't seen: only a service that all parts go to takes it.
 #[inline(always)]
-fn later_fragment<T: Tables>(
-    tables: &T,
-    vip: Vip,
-    datagram: &Datagram,
-    named: &mut Option<u32>,
-) -> Result<Route, Refusal> {
-    let unknown = Refusal::Drop(DropReason::UnknownFragment);
+fn of_later_fragment<T: Tables>(tables: &T, vip: Vip, datagram: &Datagram) -> Result<Owner, Refusal> {
     let flow = datagram.flow(0, 0);
-    if let Some(first) = tables.fragment(&datagram.fragment_key()).filter(|first| first.holds(tables.now())) {
-        if first.is_to_kernel() {
-            return Err(Refusal::Pass(PassReason::NoService));
-        }
-        *named = Some(first.service);
-        let flow_hash = flow.hash(tables.hash_key());
-        return Ok(Route { service: first.service, backend: first.backend(), flow_hash });
-    }
-    let service = tables.service(&ServiceKey::fragments(vip.index, flow.protocol)).ok_or(unknown)?;
-    *named = Some(service.index);
-    select::by_flow(tables, &service, &flow)
+    let service = tables.service(&ServiceKey::fragments(vip.index, flow.protocol));
+    let service = service.ok_or(Refusal::Drop(DropReason::UnknownFragment))?;
+    Ok(Owner { service, flow, is_related: false })
 }
 
 /// ICMP: errors about a flow go where the flow goes, echo requests are answered if the VIP does that.
 #[inline(always)]
-fn control<P: Packet, T: Tables>(
+fn of_control<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
     vip: Vip,
     datagram: &Datagram,
-    named: &mut Option<u32>,
-) -> Result<Route, Refusal> {
+) -> Result<Owner, Refusal> {
     let not_ours = Refusal::Pass(PassReason::Icmp);
     if datagram.fragment.is_part() {
         return Err(not_ours);
@@ -243,8 +294,7 @@ fn control<P: Packet, T: Tables>(
         Some(icmp::Kind::Error) => {
             let flow = quoted::flow(packet, datagram).ok_or(not_ours)?;
             let service = service_of(tables, vip, flow.destination_port, flow.protocol).ok_or(not_ours)?;
-            *named = Some(service.index);
-            select::by_flow(tables, &service, &flow)
+            Ok(Owner { service, flow, is_related: true })
         }
         _ => Err(not_ours),
     }

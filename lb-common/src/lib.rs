@@ -15,8 +15,10 @@
 //! This crate has no dependencies, no allocation, no clock, no logging and no reachable panic: the kernel's
 //! verifier refuses a program that could reach one.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
 
 pub mod address;
+pub mod atomic;
 pub mod backend;
 pub mod checksum;
 pub mod clock;
@@ -26,11 +28,13 @@ mod flags;
 pub mod flow;
 pub mod fragment;
 pub mod packet;
+pub mod pin;
 pub mod ration;
 pub mod service;
 pub mod settings;
 pub mod siphash;
 pub mod slot;
+pub mod standing;
 pub mod verdict;
 pub mod vip;
 pub mod wire;

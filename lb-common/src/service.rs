@@ -1,5 +1,6 @@
 //! What the service map holds.
 
+use crate::clock::Epoch;
 use crate::flags::flags;
 use crate::flow::Protocol;
 
@@ -89,7 +90,10 @@ pub struct Service {
 }
 
 flags! {
-    /// What a service does with flows. The second octet is the length of its QUIC server IDs, 0 for none.
+    /// What a service does with flows.
+    ///
+    /// Bits 4 to 7 are its [`Scheduler`], bits 8 to 11 the length of its QUIC server IDs, 0 for none, bits 16 to 29 the
+    /// epochs for which its flows may pause.
     ServiceFlags {
         /// Every flow of a client goes to the same backend, whatever its ports.
         BY_SOURCE = 1,
@@ -98,11 +102,64 @@ flags! {
     }
 }
 
+const IDLE: u32 = (1 << Epoch::BITS) - 1;
+
+/// How a new flow's backend is chosen. An integer, because what the map holds may have been written by anyone.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scheduler(pub u8);
+
+impl Scheduler {
+    /// By the flow's hash: as a function of the flow it needs no memory.
+    pub const HASH: Scheduler = Scheduler(0);
+    /// The table's slots in turn.
+    pub const ROUND_ROBIN: Scheduler = Scheduler(1);
+    /// A slot at random.
+    pub const RANDOM: Scheduler = Scheduler(2);
+    /// The one with fewer flows for its weight, of two slots at random.
+    pub const TWO_CHOICES: Scheduler = Scheduler(3);
+    /// The one with the fewest flows for its weight, of all slots.
+    pub const LEAST_CONNECTIONS: Scheduler = Scheduler(4);
+}
+
 impl ServiceFlags {
     /// With server IDs of `length` octets, 1 to 8, in QUIC's connection IDs.
     #[must_use]
     pub const fn with_quic(self, length: u8) -> Self {
-        ServiceFlags(self.0 & 0xff | (length as u32) << 8)
+        ServiceFlags(self.0 & !(0xf << 8) | (length as u32) << 8)
+    }
+
+    /// With flows that may pause for so many epochs, at most [`Epoch::LONGEST`].
+    #[must_use]
+    pub const fn with_idle(self, epochs: u32) -> Self {
+        ServiceFlags(self.0 & !(IDLE << 16) | (epochs & IDLE) << 16)
+    }
+
+    /// Epochs for which its flows may pause.
+    #[inline(always)]
+    #[must_use]
+    pub const fn idle(self) -> u32 {
+        self.0 >> 16 & IDLE
+    }
+
+    /// With that scheduler.
+    #[must_use]
+    pub const fn with_scheduler(self, scheduler: Scheduler) -> Self {
+        ServiceFlags(self.0 & !(0xf << 4) | (scheduler.0 as u32) << 4)
+    }
+
+    /// Its scheduler.
+    #[inline(always)]
+    #[must_use]
+    pub const fn scheduler(self) -> Scheduler {
+        Scheduler((self.0 >> 4) as u8 & 0xf)
+    }
+
+    /// Whether several connections, or all of a client's, count as one flow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn joins_connections(self) -> bool {
+        self.0 & (ServiceFlags::BY_SOURCE.0 | ServiceFlags::BY_ADDRESSES.0) != 0
     }
 
     /// Octets of the server IDs; 0 if the service isn't QUIC's.
@@ -128,5 +185,23 @@ impl QuicKey {
     #[must_use]
     pub const fn new(service: u32, id: crate::wire::quic::ServerId) -> Self {
         QuicKey { service, configuration: id.configuration as u32, server_id: id.octets }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_does_stands_side_by_side() {
+        let flags = ServiceFlags::BY_SOURCE.with_quic(8).with_idle(Epoch::LONGEST);
+        let flags = flags.with_scheduler(Scheduler::LEAST_CONNECTIONS);
+        assert_eq!(
+            (flags.quic(), flags.idle(), flags.scheduler()),
+            (8, Epoch::LONGEST, Scheduler::LEAST_CONNECTIONS)
+        );
+        assert!(flags.has(ServiceFlags::BY_SOURCE) && !flags.has(ServiceFlags::BY_ADDRESSES));
+        let changed = flags.with_quic(0).with_idle(1).with_scheduler(Scheduler::HASH);
+        assert_eq!(changed, ServiceFlags::BY_SOURCE.with_idle(1));
     }
 }

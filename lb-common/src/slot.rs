@@ -14,16 +14,78 @@ impl BackendIndex {
 
 /// One slot: its current backend in the low half and its previous one in the high half.
 ///
-/// Equal halves mean that the slot is stable: every flow that falls into it belongs to its current backend.
+/// See [`State`] for what they mean together.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot(pub u32);
 
+/// What is known of the flows that fall into a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// All belong to one backend: both halves are equal.
+    Stable(BackendIndex),
+    /// New ones belong to the current backend; of the others, those that aren't pinned belong to the previous one.
+    Migrating {
+        /// Half a slot.
+        current: BackendIndex,
+        /// The other half.
+        previous: BackendIndex,
+    },
+    /// Those that aren't pinned belong to the current backend: the previous half is [`Slot::NO_PREVIOUS`].
+    Tracked(BackendIndex),
+}
+
 impl Slot {
+    /// What stands for the previous backend where only pins count.
+    const NO_PREVIOUS: BackendIndex = BackendIndex(u16::MAX);
+
     /// A slot whose flows all belong to one backend.
     #[must_use]
     pub const fn stable(current: BackendIndex) -> Self {
-        Slot(current.0 as u32 | (current.0 as u32) << 16)
+        Slot::of(current, current)
+    }
+
+    /// A slot that is on its way from one backend to another; stable if they are the same.
+    #[must_use]
+    pub const fn migrating(current: BackendIndex, previous: BackendIndex) -> Self {
+        Slot::of(current, previous)
+    }
+
+    /// A slot some of whose flows are pinned to other backends.
+    #[must_use]
+    pub const fn tracked(current: BackendIndex) -> Self {
+        Slot::of(current, Slot::NO_PREVIOUS)
+    }
+
+    const fn of(current: BackendIndex, previous: BackendIndex) -> Self {
+        Slot(current.0 as u32 | (previous.0 as u32) << 16)
+    }
+
+    /// Whether all flows belong to the current backend.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_stable(self) -> bool {
+        self.0 >> 16 == self.0 & 0xffff
+    }
+
+    /// The backend of flows that are neither new nor pinned.
+    #[inline(always)]
+    #[must_use]
+    pub const fn previous(self) -> Option<BackendIndex> {
+        let previous = BackendIndex((self.0 >> 16) as u16);
+        if previous.0 == Slot::NO_PREVIOUS.0 { None } else { Some(previous) }
+    }
+
+    /// What is known of its flows.
+    #[must_use]
+    pub const fn state(self) -> State {
+        let current = self.current();
+        match self.previous() {
+            None => State::Tracked(current),
+            Some(previous) if previous.0 == current.0 => State::Stable(current),
+            Some(previous) => State::Migrating { current, previous },
+        }
     }
 
     /// The backend that new flows go to.
@@ -60,6 +122,21 @@ mod tests {
     fn a_stable_slot_repeats_its_backend() {
         assert_eq!(Slot::stable(BackendIndex(0x1234)), Slot(0x1234_1234));
         assert_eq!(Slot::stable(BackendIndex::MAX).current(), BackendIndex::MAX);
+    }
+
+    #[test]
+    fn a_slot_is_in_one_state() {
+        let (one, other) = (BackendIndex(1), BackendIndex::MAX);
+        assert_eq!(Slot::stable(one).state(), State::Stable(one));
+        assert_eq!(Slot::migrating(one, other).state(), State::Migrating { current: one, previous: other });
+        assert_eq!(Slot::migrating(one, one).state(), State::Stable(one));
+        assert_eq!(Slot::tracked(other).state(), State::Tracked(other));
+        assert_eq!(Slot::tracked(BackendIndex::NONE).state(), State::Tracked(BackendIndex::NONE));
+        let stable =
+            [Slot::stable(one), Slot::migrating(one, other), Slot::tracked(one)].map(Slot::is_stable);
+        assert_eq!(stable, [true, false, false]);
+        assert_eq!(Slot::migrating(one, other).previous(), Some(other));
+        assert_eq!(Slot::tracked(one).previous(), None);
     }
 
     #[test]

@@ -100,6 +100,20 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What happened to the pin of a flow.
+    PinEvent {
+        /// It was made.
+        Made = "made",
+        /// It took the place of a provisional one, of a flow that had sent one packet.
+        Evicted = "evicted",
+        /// There was no room for it.
+        Refused = "refused",
+        /// It led to a backend that doesn't take its flow any more, and leads to another one now.
+        Moved = "moved",
+    }
+}
+
 /// Counters of a node, one array a CPU: received, forwarded, then one for each [`Answer`], [`PassReason`] and
 /// [`DropReason`].
 pub type NodeCounters = [u64; NODE_COUNTERS];
@@ -139,6 +153,8 @@ pub struct ServiceCounters {
     pub answered: u64,
     /// Packets dropped, by [`DropReason`].
     pub dropped: [u64; DropReason::ALL.len()],
+    /// What happened to pins of its flows, by [`PinEvent`].
+    pub pins: [u64; PinEvent::ALL.len()],
 }
 
 /// Packets and octets of one direction.

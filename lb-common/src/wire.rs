@@ -7,4 +7,5 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod ports;
 pub mod quic;
+pub mod tcp;
 pub mod udp;

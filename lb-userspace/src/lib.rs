@@ -9,6 +9,7 @@ pub mod config;
 pub mod daemon;
 pub mod frame;
 pub mod hash_key;
+pub mod host_tables;
 pub mod image;
 mod interface;
 pub mod logging;

@@ -1,6 +1,7 @@
 //! The balancer's program and maps in the kernel: the only writer of maps.
 
 mod directory;
+mod mapped;
 mod plain;
 mod slots;
 
@@ -12,12 +13,14 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
-use lb_common::backend::Backend;
+use lb_common::backend::{self, Backend};
 use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry};
+use lb_common::pin::Bucket;
 use lb_common::service::{self, QuicKey};
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
+use lb_common::standing::Standing;
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 
@@ -25,11 +28,15 @@ use crate::image::{Counters, Image};
 use crate::planner::Write;
 use crate::programs;
 use directory::Directory;
+use mapped::Mapped;
 use plain::Plain;
 use slots::SlotTable;
 
 /// Logarithm of the places in each directory.
 const DIRECTORY_BITS: u32 = (service::CAPACITY * PLACES_PER_ENTRY).ilog2();
+
+/// Buckets of the connection table.
+const BUCKETS: usize = 1 << 16;
 
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
@@ -42,6 +49,8 @@ pub struct Balancer {
     tables: ArrayOfMaps<MapData>,
     slots: BTreeMap<u32, SlotTable>,
     backends: Array<MapData, Plain<Backend>>,
+    standings: Mapped<Standing>,
+    pins: Mapped<Bucket>,
     interfaces: DevMapHash<MapData>,
     node_counters: PerCpuArray<MapData, NodeCounters>,
     service_counters: PerCpuArray<MapData, Plain<ServiceCounters>>,
@@ -67,6 +76,8 @@ impl Balancer {
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
         let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
+        let standings = Mapped::new(array(take("STANDINGS")?)?, backend::CAPACITY)?;
+        let pins = Mapped::new(array(take("PINS")?)?, BUCKETS)?;
         let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;
@@ -81,6 +92,8 @@ impl Balancer {
             tables,
             slots: BTreeMap::new(),
             backends,
+            standings,
+            pins,
             interfaces,
             node_counters,
             service_counters,
@@ -153,6 +166,10 @@ impl Balancer {
                 .backends
                 .set(u32::from(index.0), Plain(*backend), 0)
                 .with_context(|| format!("backend {}", index.0)),
+            Write::Role(index, role) => {
+                self.standings[usize::from(index.0)].set(*role);
+                Ok(())
+            }
             Write::Table(number, slots) => {
                 let table = SlotTable::create(slots).with_context(|| format!("lookup table {number}"))?;
                 self.tables.set(*number, table.map(), 0).with_context(|| format!("lookup table {number}"))?;
@@ -185,6 +202,18 @@ impl Balancer {
         }
     }
 
+    /// The connection table.
+    #[must_use]
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.pins
+    }
+
+    /// What backends do, and how busy they are, by their numbers.
+    #[must_use]
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
+    }
+
     /// What the program has counted, summed over the CPUs, for the services and backends of an image.
     ///
     /// # Errors
@@ -202,6 +231,7 @@ impl Balancer {
                 add(&mut sum.forwarded, cpu.forwarded);
                 sum.answered += cpu.answered;
                 sum.dropped.iter_mut().zip(cpu.dropped).for_each(|(sum, cpu)| *sum += cpu);
+                sum.pins.iter_mut().zip(cpu.pins).for_each(|(sum, cpu)| *sum += cpu);
             }
         }
         for &index in image.backends.keys() {

@@ -10,6 +10,7 @@ use lb_common::backend::{Backend, Ends};
 use lb_common::service::{QuicKey, Service, ServiceFlags, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::slot::{BackendIndex, Slot};
+use lb_common::standing::Role;
 use lb_common::vip::{Vip, VipFlags};
 
 use crate::address::of_ip;
@@ -217,6 +218,8 @@ fn reach(
 pub enum Write {
     /// Enters or replaces a backend.
     Backend(BackendIndex, Backend),
+    /// Gives a backend its role in its service.
+    Role(BackendIndex, Role),
     /// Installs a new table.
     Table(u32, Vec<Slot>),
     /// Changes slots of a table where they are.
@@ -240,6 +243,7 @@ pub enum Write {
 #[must_use]
 pub fn plan(present: &Image, desired: &Image) -> Vec<Write> {
     let mut writes = changed(&present.backends, &desired.backends, Write::Backend);
+    writes.extend(changed(&present.roles, &desired.roles, Write::Role));
     for (&number, slots) in &desired.tables {
         match present.tables.get(&number) {
             Some(former) if former.len() == slots.len() => {
@@ -278,6 +282,9 @@ pub fn write(image: &mut Image, write: &Write) {
     match write {
         Write::Backend(index, backend) => {
             image.backends.insert(*index, *backend);
+        }
+        Write::Role(index, role) => {
+            image.roles.insert(*index, *role);
         }
         Write::Table(number, slots) => {
             image.tables.insert(*number, slots.clone());

@@ -107,6 +107,12 @@ impl Datagram {
         self.fragment.is_later() && (transport || hidden)
     }
 
+    /// Whether a TCP or UDP header stands here.
+    #[inline(always)]
+    pub fn begins_transport(&self) -> bool {
+        matches!(self.protocol, Protocol::TCP | Protocol::UDP) && !self.fragment.is_later()
+    }
+
     /// Whether the packet is long enough for the header of its transport protocol.
     #[inline(always)]
     pub fn check_transport(&self) -> Result<(), Refusal> {

@@ -1,27 +1,42 @@
 //! Which backend a flow belongs to.
 
 use super::datagram::Datagram;
-use super::{Refusal, Route, Tables};
-use crate::flow::{Flow, Protocol};
+use super::pinned::{self, Phase, Question};
+use super::{Owner, Refusal, Route, Tables};
+use crate::flow::Protocol;
 use crate::packet::Packet;
-use crate::service::{QuicKey, Service};
+use crate::service::{QuicKey, Scheduler, Service};
 use crate::slot::{BackendIndex, slot_of};
 use crate::verdict::DropReason;
 use crate::wire::{ports, quic};
 
-/// By the slot that the flow falls into.
+/// By what the packet itself says, else by the slot that its flow falls into, and by what is known of the flow where
+/// the slot alone doesn't say it.
 #[inline(always)]
-pub fn by_flow<T: Tables>(tables: &T, service: &Service, flow: &Flow) -> Result<Route, Refusal> {
+pub fn route<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    datagram: &Datagram,
+    owner: &Owner,
+) -> Result<Route, Refusal> {
+    let Owner { service, flow, .. } = owner;
     let flow_hash = flow.reduced(service.flags).hash(tables.hash_key());
-    match tables.slot(service.table, slot_of(flow_hash, service.slots)) {
-        Some(slot) => Ok(Route { service: service.index, backend: slot.current(), flow_hash }),
-        None => Err(Refusal::Drop(DropReason::NoBackend)),
+    let route = |backend| Ok(Route { service: service.index, backend, flow_hash });
+    if let Some(backend) = by_server_id(packet, tables, service, datagram) {
+        return route(backend);
     }
+    let slot = tables.slot(service.table, slot_of(flow_hash, service.slots));
+    let slot = slot.ok_or(Refusal::Drop(DropReason::NoBackend))?;
+    if slot.is_stable() && service.flags.scheduler() == Scheduler::HASH {
+        return route(slot.current());
+    }
+    let phase = Phase::from_number(packet.forget(pinned::phase(packet, datagram, owner) as u64));
+    route(tables.pinned(&Question { service: *service, slot, flow_hash, phase }))
 }
 
 /// The backend that a QUIC packet names itself, whatever address its client has by now.
 #[inline(always)]
-pub fn by_server_id<T: Tables>(
+fn by_server_id<T: Tables>(
     packet: &impl Packet,
     tables: &T,
     service: &Service,

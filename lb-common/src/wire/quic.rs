@@ -45,6 +45,12 @@ pub fn server_id(packet: &impl Packet, offset: usize, length: u32) -> Option<Ser
     (configuration != UNROUTABLE).then_some(ServerId { configuration, octets })
 }
 
+/// Whether a packet begins a connection, or its server has still to be found: those whose connection ID the client chose.
+#[inline(always)]
+pub fn begins(packet: &impl Packet, offset: usize) -> bool {
+    packet.octets(offset).is_some_and(|header| header[0] & LONG_HEADER != 0 && chosen_by_client(header))
+}
+
 /// Initial and 0-RTT packets of version 1 (RFC 9000) and 2 (RFC 9369), and every packet of an unknown version.
 #[inline(always)]
 fn chosen_by_client(header: &[u8; LONG_ID]) -> bool {

@@ -201,7 +201,7 @@ fn the_first_plan_writes_everything_once() {
 /// Its place in the order of a plan: nothing names what isn't there yet.
 fn stage(write: &Write) -> u8 {
     match write {
-        Write::Backend(..) => 0,
+        Write::Backend(..) | Write::Role(..) => 0,
         Write::Table(..) | Write::Slots(..) => 1,
         Write::Quic(..) => 2,
         Write::Service(..) => 3,
@@ -241,6 +241,7 @@ fn an_image() -> impl Strategy<Value = Image> {
             settings: Settings { has_prefixes: u64::from(!prefixes.is_empty()), ..Settings::default() },
             prefixes,
             quic: BTreeMap::new(),
+            roles: BTreeMap::new(),
             backends: backends.into_iter().collect(),
             services: services.into_iter().collect(),
         })

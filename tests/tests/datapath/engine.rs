@@ -11,7 +11,8 @@ use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
 use lb_common::verdict::{NODE_COUNTERS, ServiceCounters, Traffic, Verdict};
 use lb_userspace::frame::Frame;
-use lb_userspace::image::{Counters, HostTables, Image};
+use lb_userspace::host_tables::HostTables;
+use lb_userspace::image::{Counters, Image};
 use lb_userspace::maps::Balancer;
 use lb_userspace::planner::plan;
 use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, unshare};
@@ -41,13 +42,13 @@ pub enum Action {
 }
 
 /// The datapath as it is compiled for the host.
-pub struct Host<'image> {
-    pub tables: HostTables<'image>,
+pub struct Host {
+    pub tables: HostTables,
 }
 
-impl<'image> Host<'image> {
-    pub fn new(image: &'image Image) -> Self {
-        Host { tables: HostTables::new(image, HashKey::new(HASH_KEY)) }
+impl Host {
+    pub fn new(image: &Image) -> Self {
+        Host { tables: HostTables::new(image.clone(), HashKey::new(HASH_KEY), 10) }
     }
 
     /// Walks a packet through it, at the time that it is for the kernel.
@@ -135,6 +136,7 @@ fn difference(after: &Counters, before: &Counters) -> Counters {
         let before = before.services.get(index).copied().unwrap_or_default();
         subtract(&mut counters.forwarded, before.forwarded);
         counters.answered -= before.answered;
+        counters.pins.iter_mut().zip(before.pins).for_each(|(after, before)| *after -= before);
         counters.dropped.iter_mut().zip(before.dropped).for_each(|(after, before)| *after -= before);
     }
     for (index, counters) in &mut moved.backends {

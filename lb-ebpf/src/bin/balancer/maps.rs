@@ -3,21 +3,25 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray};
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns};
 use aya_ebpf::macros::btf_map;
 use lb_common::address::Address;
+use lb_common::atomic::Word32;
 use lb_common::backend::{self, Backend};
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
+use lb_common::datapath::pinned::{self, Question};
 use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry, find};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
+use lb_common::pin::Bucket;
 use lb_common::ration::Ration;
 use lb_common::service::{self, QuicKey, Service, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot, SlotPair};
-use lb_common::verdict::{DropReason, NodeCounters, ServiceCounters, Traffic};
+use lb_common::standing::Standing;
+use lb_common::verdict::{DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 use lb_ebpf::prefix::WholeAddress;
 
@@ -57,6 +61,23 @@ const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
 /// Backends by number.
 #[btf_map]
 static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
+
+/// Logarithm of the buckets in the connection table, a constant of the loaded program.
+#[unsafe(no_mangle)]
+static PIN_BITS: Global<u32> = Global::new(BUCKETS.ilog2());
+const BUCKETS: usize = 1 << 16;
+
+/// The connection table.
+#[btf_map]
+static PINS: Array<Bucket, BUCKETS, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Which flows backends take, by their number.
+#[btf_map]
+static STANDINGS: Array<Standing, { backend::CAPACITY }, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Whose turn it is, by the services' numbers.
+#[btf_map]
+static TURNS: Array<Word32, { service::CAPACITY }> = Array::new();
 
 /// Backends by the ID that they put into QUIC's connection IDs.
 #[btf_map]
@@ -121,6 +142,33 @@ impl Tables for Maps {
     fn slot(&self, table: u32, slot: u32) -> Option<Slot> {
         let pair = TABLES.get(table)?.get(slot / 2)?;
         pair.get(slot as usize % 2).copied()
+    }
+
+    #[inline(always)]
+    fn pins(&self, number: u32) -> Option<&Bucket> {
+        PINS.get(number & ((1 << PIN_BITS.load()) - 1))
+    }
+
+    #[inline(always)]
+    fn standing(&self, index: BackendIndex) -> Option<&Standing> {
+        STANDINGS.get(u32::from(index.0))
+    }
+
+    #[inline(always)]
+    fn pinned(&self, question: &Question) -> BackendIndex {
+        let [first, second, third, fourth] = question.words();
+        BackendIndex(lb_pinned(first, second, third, fourth) as u16)
+    }
+
+    #[inline(always)]
+    fn turn(&self, service: u32) -> u32 {
+        TURNS.get(service).map_or(0, |turn| turn.add(1))
+    }
+
+    #[inline(always)]
+    fn random(&self) -> u32 {
+        // SAFETY: returns a number.
+        unsafe { bpf_get_prandom_u32() }
     }
 
     #[inline(always)]
@@ -208,6 +256,15 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn count_pin(&self, service: u32, event: PinEvent) {
+        let counter =
+            mine(&SERVICE_COUNTERS, service).and_then(|counters| counters.pins.get_mut(event as usize));
+        if let Some(counter) = counter {
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    #[inline(always)]
     fn count_dropped(&self, service: u32, reason: DropReason) {
         let counter =
             mine(&SERVICE_COUNTERS, service).and_then(|counters| counters.dropped.get_mut(reason as usize));
@@ -215,6 +272,14 @@ impl Tables for Maps {
             *counter = counter.wrapping_add(1);
         }
     }
+}
+
+/// The backend of a flow whose slot alone doesn't say it: see [`Tables::pinned`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lb_pinned(first: u64, second: u64, third: u64, fourth: u64) -> u64 {
+    let question = Question::from_words([first, second, third, fourth]);
+    u64::from(pinned::backend(&Maps { ingress: 0 }, &question).0)
 }
 
 /// This CPU's counters.
