@@ -6,13 +6,12 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
 use lb_userspace::api::{Backend, BackendState};
-use lb_userspace::config::Forwarding;
 
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::process::Process;
 use crate::service::Service;
-use crate::{programs, run, wait};
+use crate::{entry, programs, run, wait};
 
 /// `lbd` at work.
 #[derive(Debug)]
@@ -125,11 +124,7 @@ services:",
     )];
     for service in services {
         let Service { name, vip, .. } = service;
-        let forwarding = match service.forwarding {
-            Forwarding::L2 => "l2",
-            Forwarding::Ipip => "ipip",
-            Forwarding::Gue { .. } => "gue",
-        };
+        let forwarding = entry::word(service.forwarding);
         lines.push(format!(
             "  - name: {name}
     vip: \"{vip}\"

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::wait::PATIENCE;
 pub struct Request {
     url: String,
     local_port: Option<u16>,
+    upload: Option<PathBuf>,
 }
 
 /// What came back.
@@ -49,13 +51,19 @@ impl Request {
             IpAddr::V4(address) => format!("http://{address}{path}"),
             IpAddr::V6(address) => format!("http://[{address}]{path}"),
         };
-        Request { url, local_port: None }
+        Request { url, local_port: None, upload: None }
     }
 
     /// The same from that port of the client, so that it is of the same flow each time.
     #[must_use]
     pub fn from_port(self, port: u16) -> Request {
         Request { local_port: Some(port), ..self }
+    }
+
+    /// The same, but that a file is sent there (PUT).
+    #[must_use]
+    pub fn with_file(self, file: &Path) -> Request {
+        Request { upload: Some(file.to_owned()), ..self }
     }
 }
 
@@ -99,8 +107,10 @@ const MARK: &str = "@reply ";
 fn configure(requests: &[Request]) -> String {
     let each = |request: &Request| {
         let local_port = request.local_port.map(|port| format!("local-port = {port}\n")).unwrap_or_default();
+        let upload = request.upload.as_ref().map(|file| format!("upload-file = \"{}\"\n", file.display()));
+        let upload = upload.unwrap_or_default();
         format!(
-            "url = \"{}\"\n{local_port}silent\nnoproxy = \"*\"\nmax-time = {}\nignore-content-length\nno-keepalive\n\
+            "url = \"{}\"\n{local_port}{upload}silent\nnoproxy = \"*\"\nmax-time = {}\nignore-content-length\nno-keepalive\n\
              header = \"Connection: close\"\n\
              write-out = \"\\n{MARK}%{{http_code}} %{{size_download}} %{{local_port}} %{{num_connects}} %{{exitcode}}\\n\"\n",
             request.url,
@@ -164,9 +174,15 @@ mod tests {
 
     #[test]
     fn an_ipv6_address_stands_in_brackets_and_each_request_has_its_options() {
-        let requests = [Request::to(&SERVICES[1], "/big"), Request::to(&SERVICES[0], "/").from_port(40001)];
+        let requests = [
+            Request::to(&SERVICES[1], "/big"),
+            Request::to(&SERVICES[0], "/").from_port(40001),
+            Request::to(&SERVICES[0], "/upload/a").with_file(Path::new("/tmp/a")),
+        ];
         let configuration = configure(&requests);
         assert!(configuration.starts_with("url = \"http://[2001:db8:f::1]/big\"\nsilent\n"));
         assert!(configuration.contains("next\nurl = \"http://192.0.2.1/\"\nlocal-port = 40001\nsilent\n"));
+        let upload = "next\nurl = \"http://192.0.2.1/upload/a\"\nupload-file = \"/tmp/a\"\nsilent\n";
+        assert!(configuration.contains(upload));
     }
 }

@@ -22,6 +22,7 @@
 // what is made of the answers; then what all of these are built of.
 pub mod lab;
 
+pub mod entry;
 pub mod host;
 pub mod service;
 pub mod topology;
@@ -32,6 +33,7 @@ pub mod balancer;
 pub mod nginx;
 
 pub mod curl;
+pub mod iperf;
 pub mod ping;
 
 pub mod accounts;
@@ -52,6 +54,7 @@ pub mod wait;
 
 pub use backend::Backend;
 pub use balancer::Balancer;
+pub use entry::Entry;
 pub use host::Host;
 pub use lab::Lab;
 pub use service::{SERVICES, Service};

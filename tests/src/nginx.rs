@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -13,15 +14,17 @@ use crate::programs;
 /// Octets of `/big`: many segments, so that there is a reply worth keeping off the load balancer.
 pub const BIG: usize = 256 * 1024;
 
-/// Starts nginx on a backend. `/` answers with the backend's name, `/big` with a file that begins with it.
+/// Starts nginx on a backend. `/` answers with the backend's name, `/big` with a file that begins with it, and
+/// `/upload/NAME` takes files.
 ///
 /// # Errors
 /// It is not on this machine or doesn't start.
 pub fn start(lab: &Lab, backend: Host) -> Result<Process> {
     let name = backend.name();
-    let directory = lab.directory().join(format!("nginx-{name}"));
+    let directory = directory(lab, backend);
     fs::create_dir(&directory)?;
     fs::create_dir(directory.join("files"))?;
+    fs::create_dir(directory.join("upload"))?;
     fs::write(directory.join("files/big"), big(name))?;
     let configuration = directory.join("nginx.conf");
     fs::write(&configuration, configure(name))?;
@@ -35,6 +38,16 @@ pub fn start(lab: &Lab, backend: Host) -> Result<Process> {
         lab.host(backend).enter(|| Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).is_ok()))
     })?;
     Ok(process)
+}
+
+/// Where a file is that a backend took as `/upload/NAME`.
+#[must_use]
+pub fn uploaded(lab: &Lab, backend: Host, name: &str) -> PathBuf {
+    directory(lab, backend).join("upload").join(name)
+}
+
+fn directory(lab: &Lab, backend: Host) -> PathBuf {
+    lab.directory().join(format!("nginx-{}", backend.name()))
 }
 
 const PORT: u16 = 80;
@@ -63,6 +76,7 @@ http {{
         listen [::]:{PORT} ipv6only=on;
         root files;
         location = / {{ return 200 \"{name}\\n\"; }}
+        location /upload/ {{ root .; dav_methods PUT; client_max_body_size 0; }}
     }}
 }}
 "

@@ -1,6 +1,6 @@
 //! What is more than a short packet in one piece: long ones, parts of packets, and echo requests. Needs root.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,9 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use lb_tests::curl::{self, Request};
 use lb_tests::ping::ping;
-use lb_tests::service::{vip4, vip6};
 use lb_tests::snapshot::Snapshot;
-use lb_tests::{Backend, Balancer, Host, Lab, SERVICES, balancer, wait};
+use lb_tests::{Backend, Balancer, Entry, Host, Lab, SERVICES, Service, balancer, entry, wait};
 
 #[test]
 fn vips_answer_echo_requests_and_nothing_is_forwarded_for_it() -> Result<()> {
@@ -82,43 +81,31 @@ fn datagrams_in_parts_reach_one_backend() -> Result<()> {
     const LENGTH: usize = 4000;
     let lab = Lab::new()?;
     let _backends = Backend::start_all(&lab)?;
-    let services = [("l2", vip4(1)), ("ipip", vip4(2)), ("gue", vip4(4)), ("l2", vip6(1)), ("ipip", vip6(2))];
-    let yaml = balancer::configure(lab.directory(), &[]);
-    let service = |(forwarding, vip): (&str, IpAddr)| {
-        let address = |backend: Host| match vip {
-            IpAddr::V4(_) => format!("{{address: {}}}", backend.ipv4()),
-            IpAddr::V6(_) => format!("{{address: \"{}\"}}", backend.ipv6()),
-        };
-        let backends = Host::BACKENDS.map(address).join(", ");
-        format!(
-            "  - {{vip: \"{vip}\", port: {PORT}, protocol: udp, forwarding: {forwarding}, backends: [{backends}]}}\n"
-        )
-    };
-    let lines: String = services.into_iter().map(service).collect();
-    let yaml = yaml.replace("services:\n", &format!("services:\n{lines}"));
+    let entries = SERVICES.map(|service| Entry::beside(&service, PORT, "udp", &Host::BACKENDS));
+    let yaml = entry::added(&balancer::configure(lab.directory(), &[]), &entries);
     let balancer = Balancer::start_with(&lab, &yaml)?;
     balancer.wait_until_active()?;
     let mut servers = Vec::new();
-    for (_, vip) in services {
+    for service in SERVICES {
         for backend in Host::BACKENDS {
-            servers.push(Server::start(&lab, backend, (vip, PORT).into())?);
+            servers.push(Server::start(&lab, backend, (service.vip, PORT).into())?);
         }
     }
 
-    for (forwarding, vip) in services {
+    for Service { name, vip, .. } in SERVICES {
         let any: SocketAddr = if vip.is_ipv4() { "0.0.0.0:0".parse()? } else { "[::]:0".parse()? };
         for _ in 0..10 {
             let socket = lab.host(Host::Client).enter(|| Ok(UdpSocket::bind(any)?))?;
             socket.set_read_timeout(Some(Duration::from_millis(500)))?;
             socket.connect((vip, PORT))?;
-            let answer = wait::until(&format!("an answer from {vip} by {forwarding}"), || {
+            let answer = wait::until(&format!("an answer from {name}"), || {
                 // The kernel gives back what it heard of the path's MTU as an error; the next try is shorter.
                 let _ = socket.send(&[7; LENGTH]);
                 let mut answer = [0; 16];
                 Ok(socket.recv(&mut answer).ok().map(|length| answer[..length].to_vec()))
             })?;
             let answer = String::from_utf8(answer).context("an answer")?;
-            assert_eq!(answer, LENGTH.to_string(), "{vip} by {forwarding}");
+            assert_eq!(answer, LENGTH.to_string(), "{name}");
         }
     }
     Ok(())

@@ -36,7 +36,7 @@ enum Task {
 fn main() -> ExitCode {
     let task = Arguments::parse().task;
     let done = match task {
-        Task::Setup => setup::run(&workspace()),
+        Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
         Task::Demo { keep } => demo(keep),
         Task::Test => test(),
     };
@@ -62,6 +62,7 @@ fn demo(keep: bool) -> Result<()> {
 }
 
 fn test() -> Result<()> {
+    setup::programs_of_tests()?;
     setup::run(&workspace())?;
     setup::formatter_and_lints()?;
     for step in [

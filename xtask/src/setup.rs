@@ -21,17 +21,32 @@ const SYSTEM_PROGRAMS: [(&str, &str, &str); 4] = [
     ("curl", "curl", "the client of the demo"),
 ];
 
+/// As above, for the end-to-end tests alone.
+const TEST_PROGRAMS: [(&str, &str, &str); 2] = [
+    ("iperf3", "iperf3", "long transfers of the end-to-end tests"),
+    ("traceroute", "traceroute", "what an operator sees on the way to a VIP"),
+];
+
 /// Makes sure of everything that building and the demo need, and says what was added.
 pub fn run(workspace: &Path) -> Result<()> {
-    let lacking: Vec<_> = SYSTEM_PROGRAMS.iter().filter(|(program, ..)| find(program).is_none()).collect();
-    for (program, package, reason) in &lacking {
-        println!("setup: {program} is missing ({reason}): installing Debian package {package}");
-    }
-    apt::install(&lacking.iter().map(|(_, package, _)| *package).collect::<Vec<_>>())?;
+    system_programs(&SYSTEM_PROGRAMS)?;
     nginx(workspace)?;
     let Toolchain { compiler, linker } = toolchain(workspace)?;
     println!("setup: ready ({}, {})", compiler.rustc.display(), linker.display());
     Ok(())
+}
+
+/// Makes sure of the programs that only the end-to-end tests run.
+pub fn programs_of_tests() -> Result<()> {
+    system_programs(&TEST_PROGRAMS)
+}
+
+fn system_programs(programs: &[(&str, &str, &str)]) -> Result<()> {
+    let lacking: Vec<_> = programs.iter().filter(|(program, ..)| find(program).is_none()).collect();
+    for (program, package, reason) in &lacking {
+        println!("setup: {program} is missing ({reason}): installing Debian package {package}");
+    }
+    apt::install(&lacking.iter().map(|(_, package, _)| *package).collect::<Vec<_>>())
 }
 
 /// Makes sure of what looks at the code itself, which only testing needs.
