@@ -13,8 +13,8 @@ use crate::service::Service;
 pub struct Entry {
     /// An address or a prefix.
     pub vip: String,
-    /// The service's port.
-    pub port: u16,
+    /// The service's port; `None` for any.
+    pub port: Option<u16>,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
     /// `l2`, `ipip` or `gue`.
@@ -26,7 +26,7 @@ pub struct Entry {
 impl Entry {
     /// A service at the same VIP, on the same way to these backends.
     #[must_use]
-    pub fn beside(service: &Service, port: u16, protocol: &'static str, backends: &[Host]) -> Entry {
+    pub fn beside(service: &Service, port: Option<u16>, protocol: &'static str, backends: &[Host]) -> Entry {
         Entry {
             vip: service.vip.to_string(),
             port,
@@ -50,6 +50,7 @@ pub const fn word(forwarding: Forwarding) -> &'static str {
 impl fmt::Display for Entry {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let Entry { vip, port, protocol, forwarding, backends } = self;
+        let port = port.map_or("any".to_owned(), |port| port.to_string());
         write!(out, "  - {{vip: \"{vip}\", port: {port}, protocol: {protocol}, forwarding: {forwarding}, ")?;
         let backends: Vec<_> = backends.iter().map(|address| format!("{{address: \"{address}\"}}")).collect();
         writeln!(out, "backends: [{}]}}", backends.join(", "))
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_a_line_before_the_others() {
-        let entry = Entry::beside(&SERVICES[4], 53, "udp", &Host::BACKENDS[..2]);
+        let entry = Entry::beside(&SERVICES[4], Some(53), "udp", &Host::BACKENDS[..2]);
         assert_eq!(
             added("services:\n  - name: web\n", &[entry]),
             "services:\n  - {vip: \"2001:db8:f::3\", port: 53, protocol: udp, forwarding: ipip, backends: \

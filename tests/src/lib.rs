@@ -35,6 +35,7 @@ pub mod nginx;
 pub mod curl;
 pub mod iperf;
 pub mod ping;
+pub mod traceroute;
 
 pub mod accounts;
 pub mod report;

@@ -52,8 +52,10 @@ pub fn addresses(host: Host) -> String {
     format!("link set lo up\n{}", lines.join("\n"))
 }
 
-const CLIENT_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
-const CLIENT_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 1);
+/// The router, as the client sees it.
+pub const CLIENT_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// The router, as the client sees it.
+pub const CLIENT_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 1);
 
 fn leaf(host: Host, gateway4: Ipv4Addr, gateway6: Ipv6Addr) -> Vec<String> {
     let [address4, address6] = address("eth0", host.ipv4(), host.ipv6());

@@ -81,7 +81,7 @@ fn datagrams_in_parts_reach_one_backend() -> Result<()> {
     const LENGTH: usize = 4000;
     let lab = Lab::new()?;
     let _backends = Backend::start_all(&lab)?;
-    let entries = SERVICES.map(|service| Entry::beside(&service, PORT, "udp", &Host::BACKENDS));
+    let entries = SERVICES.map(|service| Entry::beside(&service, Some(PORT), "udp", &Host::BACKENDS));
     let yaml = entry::added(&balancer::configure(lab.directory(), &[]), &entries);
     let balancer = Balancer::start_with(&lab, &yaml)?;
     balancer.wait_until_active()?;

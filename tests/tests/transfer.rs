@@ -24,7 +24,7 @@ fn a_long_transfer_passes_every_tunnel() -> Result<()> {
     let lab = Lab::new()?;
     let _backend = Backend::start(&lab, SERVER)?;
     let entries = SERVICES.iter().flat_map(|service| {
-        ["tcp", "udp"].map(|protocol| Entry::beside(service, iperf::PORT, protocol, &[SERVER]))
+        ["tcp", "udp"].map(|protocol| Entry::beside(service, Some(iperf::PORT), protocol, &[SERVER]))
     });
     let yaml = balancer::configure(lab.directory(), &[]);
     let balancer = Balancer::start_with(&lab, &entry::added(&yaml, &entries.collect::<Vec<_>>()))?;
