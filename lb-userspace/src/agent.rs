@@ -6,6 +6,7 @@
 
 mod arguments;
 mod arp;
+mod local;
 mod record;
 mod reverse_path;
 mod stop;
@@ -42,18 +43,15 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 
     // Silent before there is something to be silent about, and all in place before packets are unpacked. They are
     // undone in the opposite order.
+    let vips = arguments.vips();
     let record = Record::open(&arguments.state_directory)?;
-    let _silence = Silence::impose(&arguments.vips, &record)?;
-    let _vips = Vips::add(&arguments.vips, &record)?;
+    let _silence = Silence::impose(&vips, &record)?;
+    let _vips = Vips::add(&vips, &record)?;
     let unpacking = match arguments.balancers.as_slice() {
         [] => None,
-        balancers => Some(Unpacking::start(
-            balancers,
-            &arguments.vips,
-            arguments.gue_port,
-            &interfaces,
-            arguments.mode,
-        )?),
+        balancers => {
+            Some(Unpacking::start(balancers, &vips, arguments.gue_port, &interfaces, arguments.mode)?)
+        }
     };
 
     info!("ready");

@@ -37,6 +37,15 @@ pub const DEFAULT_SOCKET: &str = "/run/lb/lbd.sock";
 /// Where the daemon keeps what must survive a reboot unless the configuration says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/lb";
 
+/// The VIPs that `text` names: an address, or a prefix with zeros behind it.
+///
+/// # Errors
+///
+/// What was found, a semicolon, and what to do.
+pub fn vip(text: &str) -> Result<Prefix, String> {
+    value::vip(text)
+}
+
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

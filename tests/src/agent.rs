@@ -1,5 +1,6 @@
 //! `lb-agent` on a backend.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,11 +13,11 @@ use crate::process::Process;
 use crate::programs;
 use crate::service::SERVICES;
 
-/// Starts it and waits until it is ready.
+/// Starts it with these VIPs, or prefixes of VIPs, and waits until it is ready.
 ///
 /// # Errors
 /// It was not built, or doesn't get ready: with what it said.
-pub fn start(lab: &Lab, host: Host, vips: &[IpAddr]) -> Result<Process> {
+pub fn start(lab: &Lab, host: Host, vips: &[impl Display]) -> Result<Process> {
     let name = host.name();
     let log = lab.directory().join(format!("lb-agent-{name}.log"));
     let mut agent = Process::start(&format!("lb-agent on {name}"), &mut command(lab, host, vips)?, log)?;
@@ -28,7 +29,7 @@ pub fn start(lab: &Lab, host: Host, vips: &[IpAddr]) -> Result<Process> {
 ///
 /// # Errors
 /// It was not built.
-pub fn command(lab: &Lab, host: Host, vips: &[IpAddr]) -> Result<Command> {
+pub fn command(lab: &Lab, host: Host, vips: &[impl Display]) -> Result<Command> {
     let mut command = lab.host(host).command(programs::ours("lb-agent")?);
     command.args(["--interface", "eth0", "--mode", "auto", "--state-directory"]).arg(state_directory(lab));
     for balancer in [Host::Balancer.ipv4().to_string(), Host::Balancer.ipv6().to_string()] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use etherparse::PacketBuilder;
 use lb_tests::namespace::Namespace;
-use lb_tests::run::run;
+use lb_tests::run::{Finished, finish, run};
 use lb_tests::service::{vip4, vip6};
 use lb_tests::{Host, Lab, agent, neighbour, wait, xdp};
 use nix::sys::signal::Signal;
@@ -23,10 +23,20 @@ const HOST: Host = Host::Backend1;
 
 const VIPS: [IpAddr; 3] = [vip4(1), vip6(1), vip4(2)];
 
+const PREFIXES: [&str; 3] = ["192.0.2.64/28", "2001:db8:f:1::/64", "192.0.2.96/27"];
+
+/// VIPs and prefixes, as on a command line.
+fn words(vips: &[IpAddr], prefixes: &[&str]) -> Vec<String> {
+    let vips = vips.iter().map(IpAddr::to_string);
+    vips.chain(prefixes.iter().map(|prefix| (*prefix).to_owned())).collect()
+}
+
 /// All of a host that the agent changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     loopback: String,
+    /// To prefixes, on the loopback interface.
+    local_routes: String,
     /// `arp_ignore` and `arp_announce`.
     settings: [String; 2],
     has_program: bool,
@@ -39,6 +49,7 @@ impl State {
         };
         Ok(State {
             loopback: run(Command::new("ip").args(["-n", host.name(), "-brief", "address", "show", "lo"]))?,
+            local_routes: local_routes(host)?,
             settings: host.enter(|| Ok([read("arp_ignore")?, read("arp_announce")?]))?,
             has_program: xdp::attached(host, "eth0")?.is_some(),
         })
@@ -47,6 +58,23 @@ impl State {
     fn has(&self, vip: IpAddr) -> bool {
         self.loopback.split_whitespace().any(|word| word.split('/').next() == Some(&vip.to_string()))
     }
+
+    fn has_prefix(&self, prefix: &str) -> bool {
+        self.local_routes.split_whitespace().any(|word| word == prefix)
+    }
+}
+
+fn local_routes(host: &Namespace) -> Result<String> {
+    let of_version = |version: &str| {
+        let routes = ["route", "show", "table", "local", "type", "local", "dev", "lo"];
+        run(Command::new("ip").args(["-n", host.name(), version]).args(routes))
+    };
+    Ok(of_version("-4")? + &of_version("-6")?)
+}
+
+fn add_local_route(host: &Namespace, prefix: &str) -> Result<()> {
+    let route = ["route", "add", "local", prefix, "dev", "lo", "table", "local"];
+    run(Command::new("ip").args(["-n", host.name()]).args(route)).map(drop)
 }
 
 fn add_to_loopback(host: &Namespace, vip: IpAddr) -> Result<()> {
@@ -64,12 +92,15 @@ fn sigterm_leaves_the_host_as_it_was() -> Result<()> {
     let host = lab.host(HOST);
     // What was there before isn't the agent's.
     add_to_loopback(host, VIPS[2])?;
+    add_local_route(host, PREFIXES[2])?;
     let before = State::of(host)?;
     assert!(!before.has_program && before.settings == ["0", "0"], "{before:?}");
+    assert_eq!(PREFIXES.map(|prefix| before.has_prefix(prefix)), [false, false, true], "{before:?}");
 
-    let mut agent = agent::start(&lab, HOST, &VIPS)?;
+    let mut agent = agent::start(&lab, HOST, &words(&VIPS, &PREFIXES))?;
     let during = State::of(host)?;
     assert!(VIPS.iter().all(|vip| during.has(*vip)), "{during:?}");
+    assert!(PREFIXES.iter().all(|prefix| during.has_prefix(prefix)), "{during:?}");
     assert!(during.has_program && during.settings == ["1", "2"], "{during:?}");
 
     assert_eq!(agent.stop()?.code(), Some(0), "{}", agent.log());
@@ -83,20 +114,24 @@ fn what_a_killed_agent_leaves_is_undone_by_the_next() -> Result<()> {
     let lab = Lab::new()?;
     let host = lab.host(HOST);
     add_to_loopback(host, VIPS[2])?;
+    add_local_route(host, PREFIXES[2])?;
     let before = State::of(host)?;
+    let all = words(&VIPS, &PREFIXES);
 
-    agent::start(&lab, HOST, &VIPS)?.stop_with(Signal::SIGKILL)?;
+    agent::start(&lab, HOST, &all)?.stop_with(Signal::SIGKILL)?;
     // The kernel detaches the program when the last descriptor is gone.
     wait::until("the program to go", || Ok(xdp::attached(host, "eth0")?.is_none().then_some(())))?;
     let left = State::of(host)?;
     assert!(VIPS.iter().all(|vip| left.has(*vip)), "{left:?}");
+    assert!(PREFIXES.iter().all(|prefix| left.has_prefix(prefix)), "{left:?}");
     assert_eq!(left.settings, ["1", "2"]);
 
     // Killed again, and the third one has fewer VIPs.
-    agent::start(&lab, HOST, &VIPS)?.stop_with(Signal::SIGKILL)?;
-    let mut agent = agent::start(&lab, HOST, &VIPS[1..])?;
+    agent::start(&lab, HOST, &all)?.stop_with(Signal::SIGKILL)?;
+    let mut agent = agent::start(&lab, HOST, &words(&VIPS[1..], &PREFIXES[1..]))?;
     let during = State::of(host)?;
     assert_eq!(VIPS.map(|vip| during.has(vip)), [false, true, true], "{during:?}");
+    assert_eq!(PREFIXES.map(|prefix| during.has_prefix(prefix)), [false, true, true], "{during:?}");
     assert_eq!(during.settings, ["1", "2"]);
 
     assert_eq!(agent.stop()?.code(), Some(0), "{}", agent.log());
@@ -110,7 +145,7 @@ fn the_link_does_not_hear_of_a_vip() -> Result<()> {
     let lab = Lab::new()?;
     let (host, router) = (lab.host(HOST), lab.host(Host::Router));
     let own: [IpAddr; 2] = [HOST.ipv4().into(), HOST.ipv6().into()];
-    let [shown, silent] = [vip4(9), vip4(1)];
+    let [shown, silent, silent_by_prefix] = [vip4(9), vip4(1), vip4(70)];
 
     // Without an agent the kernel answers for any address of the host, and asks with it.
     add_to_loopback(host, shown)?;
@@ -118,25 +153,19 @@ fn the_link_does_not_hear_of_a_vip() -> Result<()> {
     say_from(host, shown)?;
     wait::until("the router to hear of it", || neighbour::heard_of(router, "br0", shown))?;
 
-    let _agent = agent::start(&lab, HOST, &VIPS)?;
+    let _agent = agent::start(&lab, HOST, &words(&VIPS, &PREFIXES))?;
     for address in own {
         assert!(neighbour::ask(router, "br0", address)?.is_some(), "{address} is silent");
     }
-    for vip in [shown, silent, vip6(1)] {
+    for vip in [shown, silent, silent_by_prefix, vip6(1), "2001:db8:f:1::7".parse()?] {
         assert_eq!(neighbour::ask(router, "br0", vip)?, None, "{vip} answers");
     }
-    run(Command::new("ip").args([
-        "-n",
-        router.name(),
-        "neigh",
-        "flush",
-        "to",
-        &silent.to_string(),
-        "dev",
-        "br0",
-    ]))?;
-    say_from(host, silent)?;
-    assert_eq!(neighbour::heard_of(router, "br0", silent)?, None);
+    for vip in [silent, silent_by_prefix] {
+        let flush = ["neigh", "flush", "to", &vip.to_string(), "dev", "br0"];
+        run(Command::new("ip").args(["-n", router.name()]).args(flush))?;
+        say_from(host, vip)?;
+        assert_eq!(neighbour::heard_of(router, "br0", vip)?, None);
+    }
     Ok(())
 }
 
@@ -155,6 +184,21 @@ fn say_from(host: &Namespace, source: IpAddr) -> Result<()> {
     let socket = host.enter(|| Ok(UdpSocket::bind((source, 0))?))?;
     socket.send_to(b"hello", (Host::Client.ipv4(), 9))?;
     wait::until("the router's MAC address", || neighbour::heard_of(host, "eth0", router)).map(drop)
+}
+
+#[test]
+fn a_prefix_around_the_hosts_own_network_is_refused() -> Result<()> {
+    let lab = Lab::new()?;
+    let host = lab.host(HOST);
+    let before = State::of(host)?;
+    let mut command = agent::command(&lab, HOST, &["192.0.2.1", "198.51.100.0/24"])?;
+    let Finished { status, stderr, .. } = finish(&mut command, wait::PATIENCE)?;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    let error = "lb-agent: 198.51.100.0/24 contains 198.51.100.11, an address of eth0, whose neighbours would be cut off;";
+    assert!(stderr.lines().any(|line| line.starts_with(error)), "{stderr}");
+    assert_eq!(State::of(host)?, before);
+    assert_eq!(records(&lab)?, 0);
+    Ok(())
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod program {
     use aya_ebpf::Global;
     use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, xdp_action};
-    use aya_ebpf::btf_maps::{HashMap, LpmTrie, PerCpuArray};
+    use aya_ebpf::btf_maps::{LpmTrie, PerCpuArray};
     use aya_ebpf::macros::{btf_map, xdp};
     use aya_ebpf::programs::XdpContext;
     use lb_common::address::Address;
@@ -17,9 +17,9 @@ mod program {
     #[btf_map]
     static BALANCERS: LpmTrie<[u8; 16], u8, CAPACITY, { BPF_F_NO_PREALLOC as usize }> = LpmTrie::new();
 
-    /// VIPs that this host serves.
+    /// VIPs, or prefixes of VIPs, that this host serves.
     #[btf_map]
-    static VIPS: HashMap<Address, u8, CAPACITY> = HashMap::new();
+    static VIPS: LpmTrie<[u8; 16], u8, CAPACITY, { BPF_F_NO_PREALLOC as usize }> = LpmTrie::new();
 
     /// Packets by outcome.
     #[btf_map]
@@ -39,7 +39,7 @@ mod program {
 
         #[inline(always)]
         fn is_vip(&self, destination: &Address) -> bool {
-            VIPS.get_ptr(destination).is_some()
+            VIPS.get(&WholeAddress::new(destination).key).is_some()
         }
 
         #[inline(always)]

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::attach::Mode;
-use crate::config::Prefix;
+use crate::config::{self, Prefix};
 
 /// Makes this host a backend of load balancers.
 ///
-/// Puts the VIPs on the loopback interface, keeps the host from answering ARP for them, and unpacks what the load
-/// balancers send here encapsulated. Without --balancer nothing is attached to any interface: that is all a backend
+/// Puts the VIPs on the loopback interface (a prefix as a local route), keeps the host from answering ARP for them, and
+/// unpacks what the load balancers send here encapsulated. Without --balancer nothing is attached to any interface: that is all a backend
 /// with the forwarding l2 needs, since its packets arrive as clients sent them.
 ///
 /// On SIGTERM, SIGINT or SIGHUP everything is put back as it was. After SIGKILL the VIPs and sysctls stay; the next agent
@@ -20,9 +20,9 @@ use crate::config::Prefix;
 #[derive(Debug, Parser)]
 #[command(name = "lb-agent", version)]
 pub struct Arguments {
-    /// A VIP that this host serves; may be repeated
-    #[arg(long = "vip", value_name = "ADDRESS", required = true, value_parser = unicast)]
-    pub vips: Vec<IpAddr>,
+    /// A VIP that this host serves, or a prefix of VIPs like 192.0.2.0/28; may be repeated
+    #[arg(long = "vip", value_name = "ADDRESS", required = true, value_parser = vip)]
+    vips: Vec<Prefix>,
 
     /// An address that a load balancer sends from, or a prefix like 172.16.0.0/16; may be repeated. Encapsulated packets
     /// from anyone else are left alone
@@ -47,11 +47,25 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// The VIPs, each once.
+    #[must_use]
+    pub fn vips(&self) -> Vec<Prefix> {
+        let mut seen = BTreeSet::new();
+        self.vips.iter().copied().filter(|&vip| seen.insert(vip)).collect()
+    }
+
     /// The interfaces, each once.
     #[must_use]
     pub fn interfaces(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         self.interfaces.iter().map(String::as_str).filter(|&name| seen.insert(name)).collect()
+    }
+}
+
+fn vip(text: &str) -> Result<Prefix, String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => config::vip(&address.to_canonical().to_string()),
+        Err(_) => config::vip(text),
     }
 }
 
@@ -90,7 +104,9 @@ mod tests {
         let cases = [
             ("lb-agent", MissingRequiredArgument),
             ("lb-agent --vip 192.0.2.1 --balancer 10.0.0.10", MissingRequiredArgument),
-            ("lb-agent --vip 192.0.2.0/24", ValueValidation),
+            ("lb-agent --vip 192.0.2.1/24", ValueValidation),
+            ("lb-agent --vip 127.0.0.0/8", ValueValidation),
+            ("lb-agent --vip 2001::/15", ValueValidation),
             ("lb-agent --vip 127.0.0.1", ValueValidation),
             ("lb-agent --vip ff02::1", ValueValidation),
             ("lb-agent --vip 0.0.0.0", ValueValidation),
@@ -101,9 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_the_ipv4_address() {
-        let arguments = parse("lb-agent --vip ::ffff:192.0.2.1").unwrap();
-        assert_eq!(arguments.vips, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    fn a_vip_is_an_address_or_a_prefix_and_a_mapped_address_is_the_ipv4_address() {
+        let arguments =
+            parse("lb-agent --vip ::ffff:192.0.2.1 --vip 2001:db8:f::/64 --vip 192.0.2.1").unwrap();
+        let vips: Vec<_> = arguments.vips().iter().map(Prefix::to_string).collect();
+        assert_eq!(vips, ["192.0.2.1", "2001:db8:f::/64"]);
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! IPv6 needs nothing: neighbour discovery answers only for addresses of the interface that was asked, and the VIPs
 //! are on the loopback interface (seen on Linux 6.18).
 
-use std::net::IpAddr;
-
 use anyhow::Result;
 
 use super::record::Record;
 use super::sysctl::Raised;
+use crate::config::Prefix;
 
 /// What ARP may not do while the VIPs are here.
 ///
@@ -30,11 +29,11 @@ pub struct Silence<'record> {
 }
 
 impl<'record> Silence<'record> {
-    /// Imposes it, if one of the VIPs is an IPv4 address.
-    pub fn impose(vips: &[IpAddr], record: &'record Record) -> Result<Self> {
+    /// Imposes it, if one of the VIPs is of IPv4.
+    pub fn impose(vips: &[Prefix], record: &'record Record) -> Result<Self> {
         // What a killed agent raised stays so to the end: its VIPs may still be here.
         let mut raised: Vec<_> = Raised::left(record).filter(Raised::is_in_force).collect();
-        if vips.iter().any(IpAddr::is_ipv4) {
+        if vips.iter().any(|vip| vip.address.is_ipv4()) {
             for (name, value) in SETTINGS {
                 raised.extend(Raised::to(name, value, record)?);
             }

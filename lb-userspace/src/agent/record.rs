@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
@@ -16,6 +15,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
+
+use crate::config::Prefix;
 
 /// The changes, in memory and on disk. Only one process in a network namespace has it at a time.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Record {
 struct Changes {
     /// The boot that they were made in: the next one begins without them.
     boot: String,
-    vips: Vec<IpAddr>,
+    vips: Vec<Prefix>,
     sysctls: Vec<Setting>,
 }
 
@@ -74,7 +75,7 @@ impl Record {
     }
 
     /// The VIPs that were added.
-    pub fn vips(&self) -> Vec<IpAddr> {
+    pub fn vips(&self) -> Vec<Prefix> {
         self.changes.borrow().vips.clone()
     }
 
@@ -84,12 +85,12 @@ impl Record {
     }
 
     /// Writes down that a VIP is about to be added.
-    pub fn note_vip(&self, vip: IpAddr) -> Result<()> {
+    pub fn note_vip(&self, vip: Prefix) -> Result<()> {
         self.change(|changes| changes.vips.push(vip))
     }
 
     /// Strikes out a VIP that is gone or isn't ours.
-    pub fn strike_vip(&self, vip: IpAddr) {
+    pub fn strike_vip(&self, vip: Prefix) {
         self.strike(|changes| changes.vips.retain(|noted| *noted != vip));
     }
 
@@ -184,6 +185,8 @@ fn namespace() -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
     /// A directory of one test's own.
@@ -213,7 +216,7 @@ mod tests {
         }
     }
 
-    const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const VIP: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0)), length: 28 };
 
     fn setting(former: u32) -> Setting {
         Setting { name: "net.ipv4.conf.all.arp_ignore".into(), former, value: 1 }

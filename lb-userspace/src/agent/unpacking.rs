@@ -1,10 +1,8 @@
 //! The program that takes the outer header off, on the interfaces.
 
-use std::net::IpAddr;
-
 use anyhow::{Context, Result, ensure};
 use aya::maps::lpm_trie::Key;
-use aya::maps::{HashMap, LpmTrie, Map, PerCpuArray};
+use aya::maps::{LpmTrie, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use lb_common::datapath::decapsulate::{CAPACITY, Outcome};
@@ -27,7 +25,7 @@ impl Unpacking {
     /// Loads the program, tells it the addresses, and attaches it to each interface.
     pub fn start(
         balancers: &[Prefix],
-        vips: &[IpAddr],
+        vips: &[Prefix],
         gue_port: u16,
         interfaces: &[&str],
         mode: Mode,
@@ -36,8 +34,8 @@ impl Unpacking {
             .override_global("GUE_PORT", &gue_port, true)
             .load(programs::AGENT)
             .context("load the BPF maps")?;
-        trust(&mut ebpf, balancers)?;
-        serve(&mut ebpf, vips)?;
+        fill(&mut ebpf, "BALANCERS", balancers)?;
+        fill(&mut ebpf, "VIPS", vips)?;
 
         let name = if programs::multi_buffer() { "xdp_agent_frags" } else { "xdp_agent" };
         let program =
@@ -72,25 +70,16 @@ impl Unpacking {
     }
 }
 
-fn trust(ebpf: &mut Ebpf, balancers: &[Prefix]) -> Result<()> {
-    let mut map = LpmTrie::<_, [u8; 16], u8>::try_from(map(ebpf, "BALANCERS", balancers.len())?)?;
-    for prefix in balancers {
+/// Puts prefixes into a map that is asked whether an address is in one of them.
+fn fill(ebpf: &mut Ebpf, name: &'static str, prefixes: &[Prefix]) -> Result<()> {
+    let number = prefixes.len();
+    ensure!(number <= CAPACITY, "{number} addresses and prefixes are too many: {CAPACITY} at most");
+    let map = ebpf.map_mut(name).with_context(|| format!("the BPF object has no map {name}"))?;
+    let mut map = LpmTrie::<_, [u8; 16], u8>::try_from(map)?;
+    for prefix in prefixes {
         // The octets of an address are its memory on the little-endian machines that the program is built for.
         let key = Key::new(prefix.mapped_length(), address::of_ip(prefix.address).octets());
-        map.insert(&key, 1, 0).with_context(|| format!("put {prefix} into BALANCERS"))?;
+        map.insert(&key, 1, 0).with_context(|| format!("put {prefix} into {name}"))?;
     }
     Ok(())
-}
-
-fn serve(ebpf: &mut Ebpf, vips: &[IpAddr]) -> Result<()> {
-    let mut map = HashMap::<_, [u8; 16], u8>::try_from(map(ebpf, "VIPS", vips.len())?)?;
-    for &vip in vips {
-        map.insert(address::of_ip(vip).octets(), 1, 0).with_context(|| format!("put {vip} into VIPS"))?;
-    }
-    Ok(())
-}
-
-fn map<'ebpf>(ebpf: &'ebpf mut Ebpf, name: &'static str, entries: usize) -> Result<&'ebpf mut Map> {
-    ensure!(entries <= CAPACITY, "{entries} addresses are too many: {CAPACITY} at most");
-    ebpf.map_mut(name).with_context(|| format!("the BPF object has no map {name}"))
 }

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
+use super::value;
+
 /// All addresses that begin alike; a single one if all of its bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Prefix {
     /// The first of them: the bits behind the prefix are zero.
     pub address: IpAddr,
@@ -19,6 +24,20 @@ impl fmt::Display for Prefix {
         } else {
             write!(out, "{}/{}", self.address, self.length)
         }
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> String {
+        prefix.to_string()
+    }
+}
+
+impl TryFrom<String> for Prefix {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Prefix, String> {
+        value::vip(&text)
     }
 }
 
@@ -78,6 +97,7 @@ impl Prefix {
     pub fn mapped_length(&self) -> u32 {
         u32::from(128 - self.free_bits())
     }
+
     fn free_bits_v4(&self) -> u32 {
         !u32::MAX.unbounded_shl(self.free_bits().into())
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{HashMap, LpmTrie, MapData, PerCpuArray};
+use aya::maps::{LpmTrie, MapData, PerCpuArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use etherparse::{IpEcn, IpFragOffset, Ipv4Options};
@@ -13,7 +13,7 @@ use lb_common::datapath::decapsulate::{Outcome, Tunnels, decapsulate};
 use lb_common::flow::Protocol;
 use lb_common::verdict::FORWARDED;
 use lb_userspace::address::of_ip;
-use lb_userspace::config::Forwarding;
+use lb_userspace::config::{Forwarding, Prefix};
 use lb_userspace::frame::Frame;
 use lb_userspace::programs;
 
@@ -23,7 +23,12 @@ use crate::random;
 use crate::services::*;
 
 const BALANCERS: [&str; 2] = [NODE_V4, NODE_V6];
-const VIPS: [&str; 2] = [VIP_V4, VIP_V6];
+/// The first and the last are prefixes.
+const VIPS: [&str; 4] = ["192.0.2.64/28", VIP_V4, VIP_V6, "2001:db8:f:1::/64"];
+
+fn vip(text: &str) -> Prefix {
+    lb_userspace::config::vip(text).unwrap()
+}
 
 /// What became of a frame, and the one counter that moved.
 type Unpacked = (Outcome, Vec<u8>);
@@ -36,7 +41,12 @@ impl Tunnels for Agent {
     }
 
     fn is_vip(&self, destination: &Address) -> bool {
-        VIPS.map(|address| of_ip(ip(address))).contains(destination)
+        VIPS.map(vip).iter().any(|vip| {
+            let free_bits = u32::from(vip.free_bits());
+            let [first, address] =
+                [of_ip(vip.address), *destination].map(|address| u128::from_be_bytes(address.octets()));
+            (first ^ address) >> free_bits == 0
+        })
     }
 
     fn gue_port(&self) -> u16 {
@@ -71,9 +81,9 @@ impl Kernel {
         for address in BALANCERS {
             balancers.insert(&Key::new(128, octets(address)), 1, 0).unwrap();
         }
-        let mut vips: HashMap<_, [u8; 16], u8> = ebpf.map_mut("VIPS").unwrap().try_into().unwrap();
-        for address in VIPS {
-            vips.insert(octets(address), 1, 0).unwrap();
+        let mut vips: LpmTrie<_, [u8; 16], u8> = ebpf.map_mut("VIPS").unwrap().try_into().unwrap();
+        for vip in VIPS.map(vip) {
+            vips.insert(&Key::new(vip.mapped_length(), of_ip(vip.address).octets()), 1, 0).unwrap();
         }
         let outcomes = PerCpuArray::try_from(ebpf.take_map("OUTCOMES").unwrap()).unwrap();
         let program: &mut Xdp = ebpf.program_mut("xdp_agent").unwrap().try_into().unwrap();
@@ -125,17 +135,22 @@ fn plain(frame: &[u8]) -> Vec<u8> {
 }
 
 fn four() -> Vec<u8> {
-    packet_to(VIP_V4, 80, Protocol::TCP, 100)
+    to(VIP_V4)
 }
 
 fn six() -> Vec<u8> {
-    packet_to(VIP_V6, 80, Protocol::TCP, 100)
+    to(VIP_V6)
+}
+
+fn to(vip: &str) -> Vec<u8> {
+    packet_to(vip, 80, Protocol::TCP, 100)
 }
 
 fn unpacked() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
     let (v4, v6) = (four(), six());
     let tags = [[0x88, 0xa8, 0, 5], [0x81, 0, 0, 7]];
     let padded = |frame: Vec<u8>| [&frame[..], &[0; 9]].concat();
+    let [first, last, inside_v6] = ["192.0.2.64", "192.0.2.79", "2001:db8:f:1:8000::5"].map(to);
     [
         ("IPv4 in IPv4", ipip(&v4, BACKEND_V4), plain(&v4)),
         ("IPv6 in IPv4", ipip(&v6, BACKEND_V4), plain(&v6)),
@@ -148,6 +163,9 @@ fn unpacked() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
         ("padding behind the outer packet", padded(ipip(&v4, BACKEND_V4)), padded(plain(&v4))),
         ("a VLAN tag", tagged(&ipip(&v4, BACKEND_V4), &tags[1..]), tagged(&plain(&v4), &tags[1..])),
         ("two VLAN tags", tagged(&ipip(&v6, BACKEND_V4), &tags), tagged(&plain(&v6), &tags)),
+        ("the first address of a prefix", ipip(&first, BACKEND_V4), plain(&first)),
+        ("the last address of a prefix", ipip(&last, BACKEND_V6), plain(&last)),
+        ("an IPv6 address inside a prefix", gue(&inside_v6, BACKEND_V6), plain(&inside_v6)),
         ("a VLAN tag, UDP", tagged(&gue(&v4, BACKEND_V6), &tags[1..]), tagged(&plain(&v4), &tags[1..])),
     ]
     .map(|(behaviour, frame, unpacked)| (behaviour, frame, (Outcome::Decapsulated, unpacked)))
@@ -213,6 +231,9 @@ fn untouched() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
         ("an address that isn't a VIP", ipip(&for_another(&v4), BACKEND_V4), Refused),
         ("an IPv6 address that isn't a VIP", ipip(&for_another(&v6), BACKEND_V6), Refused),
         ("an address that isn't a VIP, UDP", gue(&for_another(&v4), BACKEND_V4), Refused),
+        ("an address before a prefix", ipip(&to("192.0.2.63"), BACKEND_V4), Refused),
+        ("an address behind a prefix", ipip(&to("192.0.2.80"), BACKEND_V4), Refused),
+        ("an IPv6 address behind a prefix", ipip(&to("2001:db8:f:2::"), BACKEND_V6), Refused),
         ("half an inner header", four_in_four[..50].to_vec(), Malformed),
         ("an inner packet that ends early", shortened(&four_in_four, 1), Malformed),
         ("an inner IPv6 packet that ends early", shortened(&six_in_six, 1), Malformed),
