@@ -1,5 +1,6 @@
 //! The life of `lbd`: one task owns the maps, is told of the network by another, and answers questions.
 
+mod attachments;
 mod log;
 mod report;
 
@@ -13,13 +14,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::{info, warn};
 
 use crate::api::Question;
-use crate::attach::{self, Attachment, Mode, attach};
+use crate::attach::{self, Attachment};
 use crate::config::{Config, InterfaceField};
 use crate::hash_key;
 use crate::image::Image;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, desired, plan};
+use attachments::{Attachments, located};
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
 const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
@@ -32,7 +34,7 @@ const KEEP_NEIGHBOURS: Duration = Duration::from_secs(5);
 pub struct Daemon {
     config: Config,
     balancer: Balancer,
-    attachments: Vec<Attachment>,
+    attachments: Attachments,
     looks: mpsc::Receiver<Result<Network>>,
     /// As of the last look.
     network: Network,
@@ -58,10 +60,6 @@ pub fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn located(config: &Config, index: usize, field: InterfaceField, error: &Error) -> Error {
-    config.interface_error(index, field, format!("{error:#}")).into()
-}
-
 impl Daemon {
     /// Fills the maps, then attaches the program: the first packet finds everything in place.
     ///
@@ -79,31 +77,22 @@ impl Daemon {
         let (found, looks) = mpsc::channel(1);
         let mut daemon = Daemon {
             balancer: Balancer::load(key)?,
-            attachments: Vec::new(),
+            attachments: Attachments::none(),
             looks,
-            network: Network::default(),
+            network,
             next_hops: NextHops::new(),
             present: Image::default(),
             desired: desired(&config, &NextHops::new()),
             trouble: None,
             config,
         };
-        daemon.learn(network)?;
-        daemon.attach()?;
+        daemon.update()?;
+        daemon.attachments = Attachments::all(&daemon.config, daemon.balancer.program()?)?;
+        // Where packets can be sent depends on the modes.
+        daemon.update()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, addresses, found));
         Ok(daemon)
-    }
-
-    fn attach(&mut self) -> Result<()> {
-        for (index, interface) in self.config.interfaces.iter().enumerate() {
-            let attachment = attach(self.balancer.program()?, &interface.name, interface.mode)
-                .map_err(|error| located(&self.config, index, InterfaceField::Mode, &error))?;
-            log::attached(&attachment);
-            self.attachments.push(attachment);
-        }
-        // Where packets can be sent depends on the modes.
-        self.update()
     }
 
     /// Follows the network and answers questions, until nobody can ask any more.
@@ -127,7 +116,7 @@ impl Daemon {
     ///
     /// An error is of this time: the next look tries again.
     fn learn(&mut self, network: Network) -> Result<()> {
-        log::lost_interfaces(&self.attachments, &self.network, &network);
+        self.attachments.follow(&self.config, self.balancer.program()?, &network.devices);
         self.network = network;
         // Those that the last update left unused: by now no packet is on its way to them.
         self.balancer.withdraw_all_but(&egresses(&self.next_hops))?;
@@ -136,9 +125,7 @@ impl Daemon {
 
     /// Brings the maps to what they should hold.
     fn update(&mut self) -> Result<()> {
-        let in_driver = self.attachments.iter().filter(|attachment| attachment.mode == Mode::Driver);
-        let drivers: Vec<u32> = in_driver.map(|attachment| attachment.index).collect();
-        let mut next_hops = self.network.reachable_from(&drivers);
+        let mut next_hops = self.network.reachable_from(&self.attachments.in_driver());
         let refused = self.balancer.offer(&egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
         if next_hops != self.next_hops {

@@ -73,7 +73,8 @@ impl Tabular for Status {
             .iter()
             .map(|interface| format!("{} ({})", interface.name, interface.mode.name()))
             .collect();
-        format!("lbd {} on {}\n{}", self.version, interfaces.join(", "), aligned(table, &[1]))
+        let interfaces = if interfaces.is_empty() { "no interface".into() } else { interfaces.join(", ") };
+        format!("lbd {} on {interfaces}\n{}", self.version, aligned(table, &[1]))
     }
 }
 

@@ -62,6 +62,36 @@ impl Lab {
         &self.hosts[host as usize]
     }
 
+    /// Takes the load balancer off the network: its interface is gone.
+    ///
+    /// # Errors
+    /// It is off already.
+    pub fn unplug_balancer(&self) -> Result<()> {
+        let (router, port) = (self.host(Host::Router), Host::Balancer.name());
+        run(Command::new("ip").args(["-n", router.name(), "link", "delete", port])).map(drop)
+    }
+
+    /// Puts the load balancer back: a new interface of the former name and addresses, for as long as what is returned
+    /// lives.
+    ///
+    /// # Errors
+    /// It is there already; the machine refuses something.
+    pub fn plug_balancer(&self) -> Result<Attached> {
+        let directory = self.directory();
+        batch(
+            &self.hosts,
+            directory,
+            Host::Router,
+            "link",
+            topology::link(Host::Balancer, &name(Host::Balancer)),
+        )?;
+        batch(&self.hosts, directory, Host::Balancer, "addresses", topology::addresses(Host::Balancer))?;
+        // The new interface has another MAC address.
+        let router = self.host(Host::Router).name();
+        run(Command::new("ip").args(["-n", router, "neigh", "flush", "dev", "br0"]))?;
+        equip_port(self.host(Host::Router))
+    }
+
     /// Where this lab's files are.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -74,17 +104,22 @@ fn name(host: Host) -> String {
 }
 
 fn connect(hosts: &[Namespace], directory: &Path) -> Result<Attached> {
-    let namespace = |host: Host| &hosts[host as usize];
-    let batch = |host: Host, what: &str, lines: String| {
-        let file = directory.join(format!("{}.{what}", host.name()));
-        fs::write(&file, lines)?;
-        run(Command::new("ip").args(["-n", namespace(host).name(), "-batch"]).arg(file))
-    };
-    batch(Host::Router, "links", topology::links(name))?;
+    batch(hosts, directory, Host::Router, "links", topology::links(name))?;
     for host in Host::ALL {
-        batch(host, "addresses", topology::addresses(host))?;
+        batch(hosts, directory, host, "addresses", topology::addresses(host))?;
     }
-    let router = namespace(Host::Router);
+    equip_port(&hosts[Host::Router as usize])
+}
+
+/// Gives lines to `ip` in the namespace of a host, by way of a file.
+fn batch(hosts: &[Namespace], directory: &Path, host: Host, what: &str, lines: String) -> Result<()> {
+    let file = directory.join(format!("{}.{what}", host.name()));
+    fs::write(&file, lines)?;
+    run(Command::new("ip").args(["-n", hosts[host as usize].name(), "-batch"]).arg(file)).map(drop)
+}
+
+/// Makes the router's port to the load balancer one that XDP can send into.
+fn equip_port(router: &Namespace) -> Result<Attached> {
     let port = Host::Balancer.name();
     // Over a veth, packets go without their checksums, for a receiver that knows. XDP doesn't, and what it transmits
     // would arrive with them missing. As a real NIC does, the last hop completes them, whoever is the sender.

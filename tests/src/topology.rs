@@ -19,16 +19,23 @@ use crate::host::Host;
 ///
 /// Each link ends in an `eth0`; the router's end has the name of the host at the other end.
 pub fn links(namespace: impl Fn(Host) -> String) -> String {
-    let mut lines =
-        vec!["link add br0 type bridge stp_state 0 mcast_snooping 0".into(), "link set br0 up".into()];
-    for host in Host::ALL.into_iter().filter(|&host| host != Host::Router) {
-        let (port, namespace) = (host.name(), namespace(host));
-        lines.push(format!("link add {port} type veth peer name eth0 netns {namespace}"));
-        if host != Host::Client {
-            lines.push(format!("link set {port} master br0"));
-        }
-        lines.push(format!("link set {port} up"));
+    // With an address of its own: else it has that of one of its ports, and another when a port goes.
+    let bridge = "link add br0 address 02:00:00:00:00:01 type bridge stp_state 0 mcast_snooping 0";
+    let mut lines = vec![bridge.into(), "link set br0 up".into()];
+    let hosts = Host::ALL.into_iter().filter(|&host| host != Host::Router);
+    lines.extend(hosts.map(|host| link(host, &namespace(host))));
+    lines.join("\n")
+}
+
+/// Lines for the router's namespace that make the link to one host, whose namespace has that name.
+#[must_use]
+pub fn link(host: Host, namespace: &str) -> String {
+    let port = host.name();
+    let mut lines = vec![format!("link add {port} type veth peer name eth0 netns {namespace}")];
+    if host != Host::Client {
+        lines.push(format!("link set {port} master br0"));
     }
+    lines.push(format!("link set {port} up"));
     lines.join("\n")
 }
 

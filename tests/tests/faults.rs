@@ -132,6 +132,68 @@ fn an_interface_may_vanish_and_return() -> Result<()> {
 }
 
 #[test]
+fn an_attached_interface_may_vanish_and_return() -> Result<()> {
+    const ATTACHED: &str = "attached to eth0 in driver mode";
+    const GONE: &str = "eth0 is gone: no packets are balanced there until it is back";
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let services = [WEB, SERVICES[2], SERVICES[5]];
+    let balancer = Balancer::start(&lab, &services)?;
+    let mut ports = Vec::new();
+    for round in 1..=4 {
+        let warnings = balancer.log().matches(GONE).count();
+        lab.unplug_balancer()?;
+        // Not always: the interface may be back before lbd has looked.
+        if round % 2 == 1 {
+            wait::until("a warning", || Ok((balancer.log().matches(GONE).count() > warnings).then_some(())))?;
+            let status = balancer.lbctl(&["status"])?;
+            assert!(status.contains(" on no interface\n"), "{status}");
+        }
+        ports.push(lab.plug_balancer()?);
+        wait::until("attached again", || {
+            Ok((balancer.log().matches(ATTACHED).count() == 1 + round).then_some(()))
+        })?;
+        balancer.wait_until_active()?;
+        for service in &services {
+            let answers = answers(&lab, service, 40)?;
+            assert_eq!(answers.len(), 40, "{}", service.name);
+            let backends: BTreeSet<_> = answers.into_iter().collect();
+            assert_eq!(backends, Host::BACKENDS.map(Host::name).map(String::from).into(), "{}", service.name);
+        }
+    }
+    let status = balancer.lbctl(&["status"])?;
+    assert!(status.contains(" on eth0 (driver)\n"), "{status}");
+    assert_eq!(balancer.stop()?.code(), Some(0));
+    assert_eq!(xdp::attached(lab.host(Host::Balancer), "eth0")?, None);
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_returns_with_another_program_is_tried_again() -> Result<()> {
+    let lab = Lab::new()?;
+    let host = lab.host(Host::Balancer);
+    second_network(&lab)?;
+    let yaml = balancer::configure(lab.directory(), &[WEB]).replace("socket:", "  - name: side0\nsocket:");
+    let balancer = Balancer::start_with(&lab, &yaml)?;
+    let ours = xdp::attached(host, "side0")?.context("no program on side0")?;
+
+    ip(&lab, Host::Balancer, "link delete side0")?;
+    ip(&lab, Host::Balancer, "link add new0 type veth peer name new1")?;
+    let foreign = xdp::attach_pass(host, "new0")?;
+    ip(&lab, Host::Balancer, "link set new0 name side0")?;
+    let obstacle = "no packets are balanced there: side0 already runs the XDP program xdp_pass";
+    wait::until("a warning", || Ok(balancer.log().contains(obstacle).then_some(())))?;
+    assert_eq!(xdp::attached(host, "side0")?, Some(foreign.id));
+
+    drop(foreign);
+    wait::until("lbd's program", || Ok((xdp::attached(host, "side0")? == Some(ours)).then_some(())))?;
+    assert_eq!(balancer.log().matches(obstacle).count(), 1, "{}", balancer.log());
+    let status = balancer.lbctl(&["status"])?;
+    assert!(status.contains(" on eth0 (driver), side0 (driver)\n"), "{status}");
+    Ok(())
+}
+
+#[test]
 fn an_interface_that_is_gone_is_refused_alone_and_one_out_of_use_is_taken_out() -> Result<()> {
     let lab = Lab::new()?;
     lab.host(Host::Balancer).enter(|| {

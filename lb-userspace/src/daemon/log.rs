@@ -17,13 +17,14 @@ pub(super) fn attached(attachment: &Attachment) {
     }
 }
 
-/// Interfaces with the program on them that have gone since the last look, and the program with them.
-pub(super) fn lost_interfaces(attachments: &[Attachment], former: &Network, present: &Network) {
-    for Attachment { interface, index, .. } in attachments {
-        if former.devices.contains_key(index) && !present.devices.contains_key(index) {
-            warn!("{interface} is gone: no packets are balanced there; restart lbd when it is back");
-        }
-    }
+/// An interface that has gone, and the program with it.
+pub(super) fn lost(interface: &str) {
+    warn!("{interface} is gone: no packets are balanced there until it is back");
+}
+
+/// Why the program isn't on an interface that is back.
+pub(super) fn obstacle(obstacle: &str) {
+    warn!("no packets are balanced there: {obstacle}; trying again");
 }
 
 /// Backends that can be reached now and couldn't before, and the other way round.
