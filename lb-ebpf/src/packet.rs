@@ -73,10 +73,11 @@ impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
         self.first_piece() >= end || MULTI_BUFFER && self.length() >= end
     }
 
-    /// Only the shortest frames are padded, which are in one piece.
+    /// Most frames end where their packet does, and the kernel isn't asked. So padding stays that begins with a piece.
     #[inline(always)]
     fn is_padded(&self, end: usize) -> bool {
-        self.first_piece() > end
+        let first_piece = self.first_piece();
+        first_piece > end || MULTI_BUFFER && first_piece < end && self.length() > end
     }
 
     /// What is read from a map could be anything.

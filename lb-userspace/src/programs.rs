@@ -14,7 +14,8 @@ pub fn multi_buffer() -> bool {
     KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(5, 18, 0))
 }
 
-/// `xdp_pass`, which passes every packet: a veth takes what XDP transmits into it only while it runs a program itself.
+/// `xdp_pass` and `xdp_pass_frags`, which pass every packet: a veth takes what XDP transmits into it only while it runs a
+/// program itself.
 pub static PASS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pass"));
 
 #[cfg(test)]

@@ -62,6 +62,23 @@ impl Lab {
         &self.hosts[host as usize]
     }
 
+    /// Makes packets of so many octets fit everywhere, or no longer.
+    ///
+    /// # Errors
+    /// A driver refuses it, with the program that it runs.
+    pub fn set_mtu(&self, octets: u16) -> Result<()> {
+        let router = self.host(Host::Router);
+        let set = |namespace: &Namespace, interface: &str| {
+            let link = ["link", "set", interface, "mtu", &octets.to_string()];
+            run(Command::new("ip").args(["-n", namespace.name()]).args(link)).map(drop)
+        };
+        for host in Host::ALL.into_iter().filter(|&host| host != Host::Router) {
+            set(self.host(host), "eth0")?;
+            set(router, host.name())?;
+        }
+        set(router, "br0")
+    }
+
     /// Takes the load balancer off the network: its interface is gone.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use aya::Ebpf;
 use aya::programs::Xdp;
 use aya::programs::xdp::XdpMode;
+use lb_userspace::programs::{PASS, multi_buffer};
 use serde::Deserialize;
 
 use crate::namespace::Namespace;
@@ -25,9 +26,10 @@ pub struct Attached {
 /// The kernel refuses the program or the interface.
 pub fn attach_pass(namespace: &Namespace, interface: &str) -> Result<Attached> {
     let attach = || -> Result<Attached> {
-        let mut object = Ebpf::load(lb_userspace::programs::PASS)?;
+        let mut object = Ebpf::load(PASS)?;
+        let name = if multi_buffer() { "xdp_pass_frags" } else { "xdp_pass" };
         let program: &mut Xdp =
-            object.program_mut("xdp_pass").context("xdp_pass is not in its object")?.try_into()?;
+            object.program_mut(name).with_context(|| format!("{name} is not in its object"))?.try_into()?;
         program.load()?;
         program.attach(interface, XdpMode::Driver)?;
         let id = program.info()?.id();

@@ -1,6 +1,7 @@
 //! What is more than a short packet in one piece: long ones, parts of packets, and echo requests. Needs root.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lb_tests::curl::{self, Request};
-use lb_tests::ping::ping;
+use lb_tests::ping::{Echo, ping};
+use lb_tests::run::run;
 use lb_tests::snapshot::Snapshot;
-use lb_tests::{Backend, Balancer, Entry, Host, Lab, SERVICES, Service, balancer, entry, wait};
+use lb_tests::{Backend, Balancer, Entry, Host, Lab, SERVICES, Service, accounts, balancer, entry, wait};
 
 #[test]
 fn vips_answer_echo_requests_and_nothing_is_forwarded_for_it() -> Result<()> {
@@ -23,6 +25,35 @@ fn vips_answer_echo_requests_and_nothing_is_forwarded_for_it() -> Result<()> {
     let node = Snapshot::take(&balancer)?.since(&before).node;
     assert!(node.answered["echo_reply"] >= SERVICES.len() as u64, "{node:?}");
     assert_eq!(node.forwarded, 0, "{node:?}");
+    Ok(())
+}
+
+#[test]
+fn echo_requests_of_every_length_that_fits_are_answered_and_parts_go_to_the_kernel() -> Result<()> {
+    const LONG: usize = 3000;
+    let lab = Lab::new()?;
+    let services = [SERVICES[0], SERVICES[1]];
+    let balancer = Balancer::start(&lab, &services)?;
+    for Service { vip, .. } in services {
+        let echo = Echo::open(lab.host(Host::Client), vip)?;
+        // The longest fill an MTU of 1500 octets.
+        let longest = if vip.is_ipv4() { 1500 - 20 - 8 } else { 1500 - 40 - 8 };
+        for octets in [0, 1, 56, 57, longest] {
+            let what = format!("{octets} octets from {vip}");
+            wait::until(&what, || Ok(echo.ask(octets)?.then_some(())))?;
+        }
+
+        let before = Snapshot::take(&balancer)?;
+        assert!(!echo.ask(LONG)?, "nobody has {vip}");
+        let node = Snapshot::take(&balancer)?.since(&before).node;
+        assert_eq!(node.passed["icmp"], 3, "{node:?}");
+        assert_eq!((node.forwarded, accounts::total(&node.dropped)), (0, 0), "{node:?}");
+
+        // A kernel that has the VIP puts the parts together.
+        let add = ["address", "add", &vip.to_string(), "dev", "lo"];
+        run(Command::new("ip").args(["-n", lab.host(Host::Balancer).name()]).args(add))?;
+        wait::until(&format!("{LONG} octets from {vip}"), || Ok(echo.ask(LONG)?.then_some(())))?;
+    }
     Ok(())
 }
 

@@ -12,5 +12,12 @@ fn xdp_pass(_packet: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
+/// For MTUs above a page (Linux 5.18).
+#[cfg(target_arch = "bpf")]
+#[xdp(frags)]
+fn xdp_pass_frags(_packet: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -73,6 +73,7 @@ fn golden() {
         measure(programs::AGENT, "xdp_agent"),
         measure(programs::AGENT, "xdp_agent_frags"),
         measure(programs::PASS, "xdp_pass"),
+        measure(programs::PASS, "xdp_pass_frags"),
     ];
     let made_with = made_with();
     if std::env::var_os("LB_BLESS").is_some() {

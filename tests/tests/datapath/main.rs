@@ -3,6 +3,7 @@
 mod engine;
 mod frames;
 mod golden;
+mod pieces;
 mod random;
 mod services;
 mod tunnels;

@@ -80,7 +80,7 @@ pub fn mutate(random: &mut Rng, mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 /// A client is sent errors only so often: most packets have a client of their own.
-fn with_own_client(frame: &mut [u8], number: u32) {
+pub fn with_own_client(frame: &mut [u8], number: u32) {
     let [_, high, middle, low] = number.to_be_bytes();
     let offset = ip_offset_or_none(frame);
     // The end of an IPv4 source address stands where the middle of an IPv6 one does.

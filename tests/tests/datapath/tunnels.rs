@@ -68,11 +68,13 @@ fn on_host(frame: &[u8]) -> Unpacked {
 
 struct Kernel {
     ebpf: Ebpf,
+    program: &'static str,
     outcomes: PerCpuArray<MapData, u64>,
 }
 
 impl Kernel {
-    fn load() -> Self {
+    /// The program of that name.
+    fn load(name: &'static str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
         let mut ebpf =
             EbpfLoader::new().override_global("GUE_PORT", &GUE_PORT, true).load(programs::AGENT).unwrap();
@@ -86,9 +88,9 @@ impl Kernel {
             vips.insert(&Key::new(vip.mapped_length(), of_ip(vip.address).octets()), 1, 0).unwrap();
         }
         let outcomes = PerCpuArray::try_from(ebpf.take_map("OUTCOMES").unwrap()).unwrap();
-        let program: &mut Xdp = ebpf.program_mut("xdp_agent").unwrap().try_into().unwrap();
+        let program: &mut Xdp = ebpf.program_mut(name).unwrap().try_into().unwrap();
         program.load().unwrap();
-        Kernel { ebpf, outcomes }
+        Kernel { ebpf, program: name, outcomes }
     }
 
     fn counters(&self) -> Vec<u64> {
@@ -102,7 +104,7 @@ impl Kernel {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut room);
-        let program: &mut Xdp = self.ebpf.program_mut("xdp_agent").unwrap().try_into().unwrap();
+        let program: &mut Xdp = self.ebpf.program_mut(self.program).unwrap().try_into().unwrap();
         let result = program.test_run(options).unwrap();
         room.truncate(result.data_size_out as usize);
 
@@ -261,9 +263,32 @@ fn on_the_host() {
 
 #[test]
 fn in_the_kernel() {
-    let mut kernel = Kernel::load();
-    for (behaviour, frame, expected) in rows() {
-        assert_eq!(kernel.run(&frame), expected, "{behaviour}");
+    for program in ["xdp_agent", "xdp_agent_frags"] {
+        let mut kernel = Kernel::load(program);
+        for (behaviour, frame, expected) in rows() {
+            assert_eq!(kernel.run(&frame), expected, "{behaviour}");
+        }
+    }
+}
+
+/// Longer than a page: the kernel hands it over in several pieces.
+#[test]
+fn long_frames_are_unpacked() {
+    let mut kernel = Kernel::load("xdp_agent_frags");
+    for payload in [3400, 3466, 3500, 4096, 7700, 8800] {
+        let [v4, v6] = [VIP_V4, VIP_V6].map(|vip| packet_to(vip, 80, Protocol::TCP, payload));
+        for (inner, outer) in [
+            (&v4, ipip(&v4, BACKEND_V4)),
+            (&v6, ipip(&v6, BACKEND_V6)),
+            (&v4, gue(&v4, BACKEND_V6)),
+            (&v6, gue(&v6, BACKEND_V4)),
+        ] {
+            let expected = (Outcome::Decapsulated, plain(inner));
+            assert_eq!(on_host(&outer), expected, "{payload}");
+            assert_eq!(kernel.run(&outer), expected, "{payload}");
+            let cut = &outer[..outer.len() - 1];
+            assert_eq!(kernel.run(cut), (Outcome::Malformed, cut.to_vec()), "{payload}, cut");
+        }
     }
 }
 
@@ -273,7 +298,7 @@ fn host_and_kernel_agree() {
     let mut random = Rng::with_seed(0x7475);
     let image = image();
     let balancer = Host::new(&image);
-    let mut kernel = Kernel::load();
+    let mut kernel = Kernel::load("xdp_agent");
     let mut unpacked = 0;
     for number in 0..10_000 {
         let frame = random::any_packet(&mut random);
