@@ -21,6 +21,7 @@ mod error;
 mod file;
 mod forwarding;
 mod interface;
+mod loops;
 mod prefix;
 mod quic;
 mod section;

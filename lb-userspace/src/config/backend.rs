@@ -18,7 +18,7 @@ pub(super) const MOST: usize = lb_common::backend::CAPACITY - 1;
 pub struct Backend {
     /// Unique in its service; the lookup table depends on it. The address unless the file says otherwise.
     pub name: String,
-    /// Where packets are sent. Never one of the service's VIPs.
+    /// Where packets are sent. Never one of the node's VIPs.
     pub address: IpAddr,
     /// What it puts into QUIC's connection IDs, unique in its service; there if its service is QUIC's.
     pub quic_server_id: Option<ServerId>,

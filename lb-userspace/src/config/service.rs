@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 use super::backend::{self, Backend};
 use super::file::{self, List, Word};
 use super::forwarding::{self, Forwarding};
+use super::loops;
 use super::prefix::Prefix;
 use super::quic;
 use super::section::{Section, Seen};
@@ -89,6 +90,7 @@ pub(super) fn from_written(
 ) -> Option<Vec<Service>> {
     let entries = root.list("services", written, "write services: [] if there are none yet")?;
     check_numbers(root, entries);
+    loops::check(root, entries);
     let mut taken = Taken::default();
     let services = entries.iter().enumerate().filter_map(|(index, entry)| {
         service(&mut root.entry("services", index, entry), &entry.value, &mut taken)

@@ -8,6 +8,7 @@ mod backends;
 mod daemon;
 mod example;
 mod limits;
+mod loops;
 mod mutations;
 mod quic;
 mod services;
