@@ -114,7 +114,6 @@ fn host_and_kernel_agree_on_odd_long_frames() {
         };
         let mut frame = if random.bool() { mutate(&mut random, frame) } else { frame };
         with_own_client(&mut frame, number);
-        host.tables.set_time(u64::from(number) << 32);
         let in_kernel = kernel.run(&frame);
         assert_eq!(host.run(&frame), in_kernel, "packet {number}: {:02x?}", &frame[..96.min(frame.len())]);
         forwarded += in_kernel.counted.node[FORWARDED];
