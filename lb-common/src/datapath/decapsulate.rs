@@ -190,7 +190,8 @@ fn inner(packet: &impl Packet, outer: &Outer) -> Option<Inner> {
     let (destination, traffic_class, length) = match version {
         IpVersion::V4 => {
             let ip = Ipv4::at(packet, outer.inside())?;
-            (ip.destination(), ip.traffic_class(), usize::from(ip.total_length()))
+            let length = usize::from(ip.total_length());
+            (length >= ipv4::LENGTH).then(|| (ip.destination(), ip.traffic_class(), length))?
         }
         IpVersion::V6 => {
             let ip = Ipv6::at(packet, outer.inside())?;

@@ -239,6 +239,8 @@ fn untouched() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
         ("half an inner header", four_in_four[..50].to_vec(), Malformed),
         ("an inner packet that ends early", shortened(&four_in_four, 1), Malformed),
         ("an inner IPv6 packet that ends early", shortened(&six_in_six, 1), Malformed),
+        ("an inner packet shorter than its header", with_octets(&four_in_four, 36, &[0, 19]), Malformed),
+        ("an inner packet of no length", with_octets(&in_udp, 44, &[0, 0]), Malformed),
         ("UDP without an IP packet", with_octets(&in_udp, 42, &[0x01]), Malformed),
         ("UDP without anything", in_udp[..42].to_vec(), Malformed),
         ("IPv6 where IPv4 was announced", with_octets(&four_in_four, 34, &[0x65]), Malformed),
