@@ -100,8 +100,9 @@ fn from_balancer<P: Packet, T: Tunnels>(packet: &mut P, tunnels: &T, outer: &Out
     if !tunnels.is_vip(&inner.destination) {
         return Outcome::Refused;
     }
-    if outer.ecn == CONGESTION {
-        if inner.traffic_class & CONGESTION == NOT_CAPABLE {
+    let inner_ecn = inner.traffic_class & CONGESTION;
+    if outer.ecn == CONGESTION && inner_ecn != CONGESTION {
+        if inner_ecn == NOT_CAPABLE {
             return Outcome::Congested;
         }
         if mark_congestion(packet, outer.inside(), inner.version).is_none() {

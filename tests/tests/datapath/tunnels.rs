@@ -184,7 +184,11 @@ fn marked() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
     let v4_in_udp = |inner, outer| ecn_v6(&gue(&ecn_v4(&v4, inner), BACKEND_V6), outer);
     let arrives = |frame| (Outcome::Decapsulated, plain(frame));
     let lost = |frame: &[u8]| (Outcome::Congested, frame.to_vec());
+    // Both 0 and its complement are the checksum of a header that adds up to nothing.
+    let odd_checksum = |frame: &[u8], offset: usize| with_octets(frame, offset + 10, &[0xff, 0xff]);
+    let odd = odd_checksum(&ecn_v4(&v4, 3), 14);
     vec![
+        ("a marked packet with an odd checksum", odd_checksum(&v4_in_v4(3, 3), 34), arrives(&odd)),
         ("no congestion, ECT(0)", v4_in_v4(2, 2), arrives(&ecn_v4(&v4, 2))),
         ("congestion, ECT(0)", v4_in_v4(2, 3), arrives(&ecn_v4(&v4, 3))),
         ("congestion, ECT(1)", v4_in_v4(1, 3), arrives(&ecn_v4(&v4, 3))),
