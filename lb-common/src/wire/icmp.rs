@@ -48,7 +48,9 @@ pub fn make_reply(packet: &mut impl Packet, offset: usize, version: IpVersion) -
     header[0] = reply;
     let present = u16::from_be_bytes([header[0], header[1]]);
     let checksum = u16::from_be_bytes([header[2], header[3]]);
-    [header[2], header[3]] = Sum::replaced(checksum, former, present).to_be_bytes();
+    let checksum = Sum::replaced(checksum, former, present);
+    // Of a message of zeros the checksum is 0xffff; of any other, that is as right as 0.
+    [header[2], header[3]] = if checksum == 0 { [0xff; 2] } else { checksum.to_be_bytes() };
     Some(())
 }
 

@@ -30,6 +30,10 @@ fn echoes() -> Vec<Row> {
             rows.push(row(format!("echo to {vip}, {name}"), echo(vip, payload), reply));
         }
     }
+    let with_message = |frame: Vec<u8>, message: [u8; 8]| [&frame[..34], &message, &frame[42..]].concat();
+    let zeros = with_message(echo(VIP_V4, &[0; 8]), [8, 0, 0xf7, 0xff, 0, 0, 0, 0]);
+    let reply = with_message(echo_reply(VIP_V4, &[0; 8]), [0, 0, 0xff, 0xff, 0, 0, 0, 0]);
+    rows.push(row("the reply that is all zeros", zeros, Expected::Answer(None, EchoReply, reply)));
     let tag = [[0x81, 0x00, 0x00, 0x07]];
     let answer = Expected::Answer(None, EchoReply, tagged(&echo_reply(VIP_V4, b"tag"), &tag));
     rows.push(row("the reply to an echo has its tag", tagged(&echo(VIP_V4, b"tag"), &tag), answer));
