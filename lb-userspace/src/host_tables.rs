@@ -40,7 +40,7 @@ pub struct HostTables {
 impl HostTables {
     /// All counters start at zero, and so does the clock. The connection table has 2^`pin_bits` buckets.
     #[must_use]
-    pub fn new(image: Image, hash_key: HashKey, pin_bits: u32) -> Self {
+    pub fn new(image: &Image, hash_key: HashKey, pin_bits: u32) -> Self {
         let mut tables = HostTables {
             image: Image::default(),
             hash_key,
@@ -54,7 +54,7 @@ impl HostTables {
             ration: RefCell::default(),
             counters: RefCell::default(),
         };
-        planner::plan(&Image::default(), &image).iter().for_each(|write| tables.apply(write));
+        planner::plan(&Image::default(), image).iter().for_each(|write| tables.apply(write));
         tables
     }
 

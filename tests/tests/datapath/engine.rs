@@ -48,7 +48,7 @@ pub struct Host {
 
 impl Host {
     pub fn new(image: &Image) -> Self {
-        Host { tables: HostTables::new(image.clone(), HashKey::new(HASH_KEY), 10) }
+        Host { tables: HostTables::new(image, HashKey::new(HASH_KEY), 10) }
     }
 
     /// Walks a packet through it, at the time that it is for the kernel.
