@@ -65,9 +65,14 @@ impl Refusal {
             errno if self.place != Place::Driver => {
                 format!("{interface}, mode {}: {}", self.place.name(), io::Error::from_raw_os_error(errno))
             }
+            // The bond asks each of its interfaces, and shares packets out by itself only in some of its modes.
+            libc::EOPNOTSUPP if self.is("bond") => format!(
+                "{the_driver} has no native XDP in its mode (balance-rr, active-backup, balance-xor and 802.3ad have), or \
+                 an interface of it has none or runs a program of its own"
+            ),
             libc::EOPNOTSUPP => format!("{the_driver} has no native XDP"),
             libc::ERANGE | libc::E2BIG | libc::EMSGSIZE => {
-                let whose = if driver.as_deref() == Some("veth") { "the MTU of its peer" } else { "its MTU" };
+                let whose = if self.is("veth") { "the MTU of its peer" } else { "its MTU" };
                 format!("{the_driver} can't run this program at {whose} (own MTU {mtu})")
             }
             // Transmitting from XDP takes queues of its own (virtio-net), and as many as the peer has (veth).
@@ -77,9 +82,17 @@ impl Refusal {
         }
     }
 
+    /// Whether the interface is virtual and of that kind.
+    fn is(&self, kind: &str) -> bool {
+        self.driver.as_deref() == Some(kind)
+    }
+
     fn remedy(&self) -> &'static str {
         match self.errno {
             _ if self.place != Place::Driver => "",
+            libc::EOPNOTSUPP if self.is("vlan") => {
+                "; name the interface below it, whose frames are read with their tags, or use the mode generic or auto"
+            }
             libc::ERANGE | libc::E2BIG | libc::EMSGSIZE => "; lower it, or use the mode generic",
             libc::ENOSPC | libc::ENOMEM => "; change its channels (ethtool -L), or use the mode generic",
             libc::EOPNOTSUPP | libc::EINVAL => "; use the mode generic or auto",
@@ -99,12 +112,44 @@ mod tests {
     use super::*;
 
     fn refusal(errno: i32) -> Refusal {
+        refusal_of("veth", errno)
+    }
+
+    fn refusal_of(kind: &str, errno: i32) -> Refusal {
         Refusal {
             interface: "eth0".into(),
-            driver: Some("veth".into()),
+            driver: Some(kind.into()),
             mtu: 9000,
             place: Place::Driver,
             errno,
+        }
+    }
+
+    /// The answers of Linux 6.1 to native XDP on each.
+    #[test]
+    fn what_lies_upon_other_interfaces_has_its_own_words() {
+        let cases = [
+            (
+                "vlan",
+                libc::EOPNOTSUPP,
+                "the driver of eth0 (vlan) has no native XDP; name the interface below it, whose frames are read with \
+                 their tags, or use the mode generic or auto",
+            ),
+            (
+                "bond",
+                libc::EOPNOTSUPP,
+                "the driver of eth0 (bond) has no native XDP in its mode (balance-rr, active-backup, balance-xor and \
+                 802.3ad have), or an interface of it has none or runs a program of its own; use the mode generic or auto",
+            ),
+            (
+                "bridge",
+                libc::EOPNOTSUPP,
+                "the driver of eth0 (bridge) has no native XDP; use the mode generic or auto",
+            ),
+            ("veth", libc::EEXIST, "eth0, or a bond or bridge above it, runs another XDP program"),
+        ];
+        for (kind, errno, expected) in cases {
+            assert_eq!(refusal_of(kind, errno).to_string(), expected, "{kind}");
         }
     }
 
