@@ -20,7 +20,7 @@ use crate::hash_key;
 use crate::image::Image;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
-use crate::planner::{self, Desired, desired, plan};
+use crate::planner::{self, Desired, desired, desired_after, plan};
 use attachments::{Attachments, located};
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
@@ -129,7 +129,7 @@ impl Daemon {
         let refused = self.balancer.offer(&egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
         if next_hops != self.next_hops {
-            let desired = desired(&self.config, &next_hops);
+            let desired = desired_after(&self.desired.tables, &self.config, &next_hops);
             log::changes(&self.config, &self.desired, &desired, &next_hops, &self.network);
             self.next_hops = next_hops;
             self.desired = desired;

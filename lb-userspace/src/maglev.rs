@@ -26,6 +26,8 @@ pub struct Table {
     /// For each slot its member, as an index into the members that the table was built for. Empty if no member has a
     /// weight.
     pub slots: Vec<u32>,
+    /// For each member, how many slots are its own.
+    pub shares: Vec<u32>,
     /// Equal for equal tables; to be compared between nodes. It differs where one node reaches a member and another
     /// doesn't.
     pub fingerprint: u64,
@@ -40,8 +42,10 @@ impl Table {
         let mut order: Vec<usize> = (0..members.len()).filter(|&i| members[i].weight > 0).collect();
         order.sort_by_key(|&i| members[i].name);
         let slots = populate(members, &order, size);
+        let mut shares = vec![0; members.len()];
+        slots.iter().for_each(|&member| shares[member as usize] += 1);
         let fingerprint = fingerprint(members, &slots, size);
-        Table { slots, fingerprint }
+        Table { slots, shares, fingerprint }
     }
 }
 
@@ -134,12 +138,6 @@ mod tests {
         names.iter().map(|name| Member { name, weight: 1 }).collect()
     }
 
-    fn shares(table: &Table, members: usize) -> Vec<u32> {
-        let mut shares = vec![0; members];
-        table.slots.iter().for_each(|&slot| shares[slot as usize] += 1);
-        shares
-    }
-
     fn moved(before: &Table, after: &Table) -> usize {
         before.slots.iter().zip(&after.slots).filter(|(before, after)| before != after).count()
     }
@@ -187,7 +185,9 @@ mod tests {
     fn equal_weights_differ_by_one_turn() {
         for count in [1, 3, 10, 100, 1000] {
             let names = names(count);
-            let shares = shares(&Table::build(&equal(&names), SIZE), count);
+            let shares = Table::build(&equal(&names), SIZE).shares;
+            assert_eq!(shares.len(), count);
+            assert_eq!(shares.iter().sum::<u32>(), SIZE);
             let (least, most) = (shares.iter().min(), shares.iter().max());
             assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{count}: {shares:?}");
         }
@@ -245,7 +245,7 @@ mod tests {
                 names.iter().zip(&weights).map(|(name, &weight)| Member { name, weight }).collect();
             let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
             prop_assume!(total > 0);
-            let shares = shares(&Table::build(&members, SIZE), weights.len());
+            let shares = Table::build(&members, SIZE).shares;
             for (share, weight) in shares.iter().zip(&weights) {
                 let part = f64::from(*weight) / total as f64;
                 let wanted = f64::from(SIZE) * part;

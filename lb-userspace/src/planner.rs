@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O, no clock.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -19,6 +21,8 @@ use crate::image::Image;
 use crate::maglev::{Member, Table};
 use crate::next_hop::{NextHop, NextHops, Unresolved};
 
+pub use tables::Tables;
+
 /// What the maps should hold, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
@@ -26,6 +30,8 @@ pub struct Desired {
     pub image: Image,
     /// The services in the order of the configuration.
     pub services: Vec<DesiredService>,
+    /// The lookup tables by what they were built for.
+    pub tables: Tables,
 }
 
 /// How a service came out.
@@ -76,6 +82,12 @@ impl std::fmt::Display for Obstacle {
 /// that can be reached from this node.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
+    desired_after(&Tables::default(), config, next_hops)
+}
+
+/// The same, where `former` tables are known: those that are still wanted aren't built again.
+#[must_use]
+pub fn desired_after(former: &Tables, config: &Config, next_hops: &NextHops) -> Desired {
     let mut desired = Desired::default();
     let mut backend_numbers = (1..=BackendIndex::MAX.0).map(BackendIndex);
     let vips = vips(config, &mut desired.image);
@@ -86,7 +98,8 @@ pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
             .zip(&mut backend_numbers)
             .map(|(backend, number)| (number, reach(config, service, backend.address, next_hops)))
             .collect();
-        let placed = place(&mut desired.image, index, vips[&service.vip], service, &backends);
+        let table = desired.tables.table(former, &members(service, &backends), service.table_size);
+        let placed = place(&mut desired.image, index, vips[&service.vip], service, &backends, &table);
         desired.services.push(placed);
     }
     let own = |is_version: fn(&IpAddr) -> bool| {
@@ -124,6 +137,17 @@ fn vips(config: &Config, image: &mut Image) -> BTreeMap<Prefix, u32> {
 
 type Reached = (BackendIndex, Result<Backend, Obstacle>);
 
+/// Who shares the slots of a service's lookup table.
+fn members<'name>(service: &'name config::Service, backends: &[Reached]) -> Vec<Member<'name>> {
+    let backends = service.backends.iter().zip(backends);
+    backends
+        .map(|(backend, (_, entry))| Member {
+            name: &backend.name,
+            weight: if entry.is_ok() { backend.weight } else { 0 },
+        })
+        .collect()
+}
+
 /// Adds one service to the image.
 fn place(
     image: &mut Image,
@@ -131,21 +155,8 @@ fn place(
     vip: u32,
     service: &config::Service,
     backends: &[Reached],
+    table: &Table,
 ) -> DesiredService {
-    let members: Vec<_> = service
-        .backends
-        .iter()
-        .zip(backends)
-        .map(|(backend, (_, entry))| Member {
-            name: &backend.name,
-            weight: if entry.is_ok() { backend.weight } else { 0 },
-        })
-        .collect();
-    let table = Table::build(&members, service.table_size);
-
-    let mut slots = vec![0; members.len()];
-    table.slots.iter().for_each(|&member| slots[member as usize] += 1);
-    let fingerprint = table.fingerprint;
     let mut entries: Vec<_> =
         table.slots.iter().map(|&member| Slot::stable(backends[member as usize].0)).collect();
     entries.resize(service.table_size as usize, Slot::stable(BackendIndex::NONE));
@@ -174,14 +185,14 @@ fn place(
 
     let backends = backends
         .iter()
-        .zip(slots)
-        .map(|((number, entry), slots)| DesiredBackend {
+        .zip(&table.shares)
+        .map(|((number, entry), &slots)| DesiredBackend {
             index: *number,
             slots,
             obstacle: entry.as_ref().err().cloned(),
         })
         .collect();
-    DesiredService { index, fingerprint, backends }
+    DesiredService { index, fingerprint: table.fingerprint, backends }
 }
 
 /// The map's entry for a backend, if there is a way to it.

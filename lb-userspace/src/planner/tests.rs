@@ -288,3 +288,49 @@ fn a_quic_server_out_of_reach_keeps_its_id_without_a_backend() {
     let writes = plan(&reached, &lost);
     assert!(writes.contains(&Write::Quic(*key, BackendIndex::NONE)), "{writes:?}");
 }
+
+/// Services whose tables would be equal have one; else a table is built once for each.
+#[test]
+fn a_change_builds_the_tables_that_it_concerns_and_no_others() {
+    type Row = (&'static str, Config, NextHops, usize);
+    let before = config("l2", &[&[1, 1], &[1, 2], &[1, 2, 1], &[3, 2, 1], &[1, 1]]);
+    let first = desired(&before, &all_reached(3));
+    assert_eq!(first.tables.built(), 4);
+
+    let four_in_reach = all_reached(4);
+    let reweighted = config("l2", &[&[1, 1], &[1, 3], &[1, 2, 1], &[3, 2, 1], &[1, 1]]);
+    let one_more = config("l2", &[&[1, 1, 1], &[1, 2], &[1, 2, 1], &[3, 2, 1], &[1, 1]]);
+    let in_another_order = config("l2", &[&[3, 2, 1], &[1, 1], &[1, 2]]);
+    let mut renamed = before.clone();
+    renamed.services[2].backends[0].name = "a".into();
+    let mut larger = before.clone();
+    larger.services[4].table_size = 257;
+    let mut two_in_reach = all_reached(3);
+    two_in_reach.remove(&address(3));
+    let mut moved = all_reached(3);
+    moved.insert(address(1), Ok(hop(9)));
+    let rows: [Row; 8] = [
+        ("nothing", before.clone(), all_reached(3), 0),
+        ("a neighbour that no service has", before.clone(), four_in_reach, 0),
+        ("another MAC address", before.clone(), moved, 0),
+        ("a weight", reweighted, all_reached(3), 1),
+        // It gives all backends behind it other numbers.
+        ("a backend more in the first service", one_more, all_reached(3), 1),
+        ("services less, and in another order", in_another_order, all_reached(3), 0),
+        ("a name", renamed, all_reached(3), 1),
+        ("a size", larger, all_reached(3), 1),
+    ];
+    for (what, config, next_hops, built) in rows {
+        let after = desired_after(&first.tables, &config, &next_hops);
+        assert_eq!(after.tables.built(), built, "{what}");
+        let anew = desired(&config, &next_hops);
+        assert_eq!((after.image, after.services), (anew.image, anew.services), "{what}");
+    }
+
+    // Two services have the backend that goes.
+    let lost = desired_after(&first.tables, &before, &two_in_reach);
+    assert_eq!(lost.tables.built(), 2);
+    assert_eq!(lost.image, desired(&before, &two_in_reach).image);
+    // What the last plan didn't want isn't kept.
+    assert_eq!(desired_after(&lost.tables, &before, &all_reached(3)).tables.built(), 2);
+}
