@@ -5,6 +5,9 @@ use crate::clock::{Tick, ticks};
 use crate::flow::Protocol;
 use crate::slot::BackendIndex;
 
+/// Fragmented packets that the map has room for, unless the configuration says otherwise.
+pub const CAPACITY: usize = 16_384;
+
 /// Names a fragmented packet (RFC 791, section 3.2; RFC 8200, section 4.5).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

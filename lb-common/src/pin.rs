@@ -12,6 +12,15 @@ use crate::slot::BackendIndex;
 /// Pins in a bucket.
 pub const PLACES: usize = 16;
 
+/// Pins that the map has room for, unless the configuration says otherwise: 8 MiB.
+pub const CAPACITY: usize = 1 << 20;
+
+/// Logarithm of the buckets in a table for so many pins.
+#[must_use]
+pub const fn bits(pins: usize) -> u32 {
+    pins.div_ceil(PLACES).next_power_of_two().ilog2()
+}
+
 /// Places of a bucket, its first ones, that provisional pins never take.
 const CONFIRMED_ONLY: usize = 8;
 

@@ -13,6 +13,7 @@ pub use self::backend::Backend;
 pub use self::error::{ConfigError, ConfigErrors, Position};
 pub use self::forwarding::Forwarding;
 pub use self::interface::{Interface, InterfaceField};
+pub use self::maps::MapSizes;
 pub use self::prefix::Prefix;
 pub use self::service::{Affinity, Fragments, Service};
 
@@ -22,6 +23,7 @@ mod file;
 mod forwarding;
 mod interface;
 mod loops;
+mod maps;
 mod prefix;
 mod quic;
 mod section;
@@ -65,6 +67,8 @@ pub struct Config {
     /// Where the outer source addresses of tunnels are taken from, at most one prefix of each IP version; else they
     /// are the node's own.
     pub tunnel_sources: Vec<Prefix>,
+    /// How much the maps have room for; the services and backends here fit.
+    pub maps: MapSizes,
     /// The services, in the order of the file.
     pub services: Vec<Service>,
 }
@@ -138,7 +142,8 @@ impl Config {
             .optional("hash_key", written.hash_key.as_ref(), None, |text| value::hash_key(text).map(Some));
         let answer_echo = root.optional("answer_echo", written.answer_echo.as_ref(), false, value::yes_or_no);
         let tunnel_sources = tunnel_source::from_written(root, written.tunnel_source.as_ref());
-        let services = service::from_written(root, written.services.as_ref());
+        let maps = maps::from_written(root, written.maps.as_ref());
+        let services = service::from_written(root, written.services.as_ref(), maps);
         Some(Config {
             file: file.to_owned(),
             interfaces: interfaces?,
@@ -147,6 +152,7 @@ impl Config {
             hash_key: hash_key?,
             answer_echo: answer_echo?,
             tunnel_sources: tunnel_sources?,
+            maps: maps?,
             services: services?,
         })
     }

@@ -76,7 +76,7 @@ impl Daemon {
         // One look at most waits to be taken: the next is made after that.
         let (found, looks) = mpsc::channel(1);
         let mut daemon = Daemon {
-            balancer: Balancer::load(key)?,
+            balancer: Balancer::load(key, config.maps)?,
             attachments: Attachments::none(),
             looks,
             network,

@@ -3,6 +3,7 @@
 mod directory;
 mod mapped;
 mod plain;
+mod sizes;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +14,10 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
-use lb_common::backend::{self, Backend};
-use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry};
+use lb_common::backend::Backend;
+use lb_common::directory::{ServiceEntry, VipEntry};
 use lb_common::pin::Bucket;
-use lb_common::service::{self, QuicKey};
+use lb_common::service::QuicKey;
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
@@ -24,6 +25,7 @@ use lb_common::standing::Standing;
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 
+use crate::config::MapSizes;
 use crate::image::{Counters, Image};
 use crate::planner::Write;
 use crate::programs;
@@ -31,12 +33,6 @@ use directory::Directory;
 use mapped::Mapped;
 use plain::Plain;
 use slots::SlotTable;
-
-/// Logarithm of the places in each directory.
-const DIRECTORY_BITS: u32 = (service::CAPACITY * PLACES_PER_ENTRY).ilog2();
-
-/// Buckets of the connection table.
-const BUCKETS: usize = 1 << 16;
 
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
@@ -62,22 +58,29 @@ impl Balancer {
     ///
     /// # Errors
     /// The kernel refuses a map or the program; the error holds the verifier's words.
-    pub fn load(hash_key: HashKey) -> Result<Self> {
-        let mut ebpf = EbpfLoader::new()
-            .override_global("HASH_KEY", &Plain(hash_key), true)
-            .load(programs::BALANCER)
-            .context("the kernel refuses the maps")?;
+    pub fn load(hash_key: HashKey, sizes: MapSizes) -> Result<Self> {
+        let (hash_key, bits) = (Plain(hash_key), sizes::directory_bits(sizes));
+        let mut loader = EbpfLoader::new();
+        let pin_bits = sizes::pin_bits(sizes);
+        loader
+            .override_global("HASH_KEY", &hash_key, true)
+            .override_global("DIRECTORY_BITS", &bits, true)
+            .override_global("PIN_BITS", &pin_bits, true);
+        for (map, entries) in sizes::entries(sizes) {
+            loader.map_max_entries(map, entries);
+        }
+        let mut ebpf = loader.load(programs::BALANCER).context("the kernel refuses the maps")?;
         let mut take =
             |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
         let settings = Array::try_from(take("SETTINGS")?)?;
-        let vips = Directory::new(array(take("VIPS")?)?, DIRECTORY_BITS)?;
+        let vips = Directory::new(array(take("VIPS")?)?, bits)?;
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
-        let services = Directory::new(array(take("SERVICES")?)?, DIRECTORY_BITS)?;
+        let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
         let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
-        let standings = Mapped::new(array(take("STANDINGS")?)?, backend::CAPACITY)?;
-        let pins = Mapped::new(array(take("PINS")?)?, BUCKETS)?;
+        let standings = Mapped::new(array(take("STANDINGS")?)?, sizes.backends as usize + 1)?;
+        let pins = Mapped::new(array(take("PINS")?)?, 1 << pin_bits)?;
         let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;

@@ -154,12 +154,36 @@ fn a_broken_configuration_is_refused_with_its_line() -> Result<()> {
         ("an unknown setting", "port: 80", "prot: 80", 10),
         ("a port that is none", "port: 80", "port: 80000", 10),
         ("an address that is none", "198.51.100.12", "198.51.100.300", 17),
+        ("more backends than there is room for", "services:", "maps: {backends: 2}\nservices:", 19),
     ];
     for (what, good_words, bad_words, line) in rows {
         let error = refusal(&lab, &good.replace(good_words, bad_words)).context(what)?;
         assert!(error.contains(&format!("lb.yaml:{line}:")), "{what}: {error}");
         assert_eq!(xdp::attached(lab.host(Host::Balancer), "eth0")?, None, "{what}");
     }
+    Ok(())
+}
+
+#[test]
+fn maps_are_as_large_as_the_configuration_says() -> Result<()> {
+    // By these sizes they are told from those of other programs on this machine.
+    let own = std::process::id() % 10_000;
+    let [services, backends, fragments] = [2_000 + own, 20_000 + own, 40_000 + own];
+    let sizes =
+        format!("maps: {{services: {services}, backends: {backends}, fragments: {fragments}}}\nservices:");
+    let of_that_size = || -> BTreeSet<String> {
+        // One that goes meanwhile isn't of this test.
+        let maps = aya::maps::loaded_maps().flatten();
+        let alike = maps.filter(|map| [services, backends, fragments].contains(&map.max_entries()));
+        alike.filter_map(|map| map.name_as_str().map(String::from)).collect()
+    };
+    let lab = Lab::new()?;
+    let yaml = balancer::configure(lab.directory(), &SERVICES).replacen("services:", &sizes, 1);
+    assert_eq!(of_that_size(), BTreeSet::new());
+    let balancer = Balancer::start_with(&lab, &yaml)?;
+    let names = ["FRAGMENTS", "PREFIXES", "QUIC_SERVERS", "SERVICE_COUNTER", "TABLES"];
+    assert_eq!(of_that_size(), names.map(String::from).into());
+    assert!(balancer.stop()?.success());
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use lb_tests::run::{Finished, finish, run};
 use lb_tests::wait::{self, PATIENCE};
 use lb_tests::{Backend, Balancer, Host, Lab, SERVICES, Service, balancer, programs, xdp};
 use lb_userspace::api::{self, BackendState};
+use lb_userspace::config::MapSizes;
 use lb_userspace::maps;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -199,7 +200,7 @@ fn an_interface_that_is_gone_is_refused_alone_and_one_out_of_use_is_taken_out() 
     lab.host(Host::Balancer).enter(|| {
         let index = |name: &str| -> Result<u32> { Ok(nix::net::if_::if_nametoindex(name)?) };
         let (lo, eth0, gone) = (index("lo")?, index("eth0")?, 4_000_000);
-        let mut maps = maps::Balancer::load(HashKey::new([7; 16]))?;
+        let mut maps = maps::Balancer::load(HashKey::new([7; 16]), MapSizes::default())?;
         let refused = maps.offer(&[lo, eth0, gone].into());
         assert_eq!(refused.into_keys().collect::<Vec<_>>(), [gone]);
         maps.withdraw_all_but(&[eth0].into())?;

@@ -10,9 +10,6 @@ use super::quic::{self, Quic};
 use super::section::{Section, Seen};
 use super::value;
 
-/// Backends of all services together: as many as the datapath's backend map has room for.
-pub(super) const MOST: usize = lb_common::backend::CAPACITY - 1;
-
 /// A server that answers for a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {

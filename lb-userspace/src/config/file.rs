@@ -23,6 +23,7 @@ pub(super) struct File {
     pub hash_key: Option<Word>,
     pub answer_echo: Option<Word>,
     pub tunnel_source: Option<List<String>>,
+    pub maps: Option<Spanned<Maps>>,
     pub services: Option<List<Service>>,
 }
 
@@ -32,6 +33,16 @@ pub(super) struct File {
 pub(super) struct Interface {
     pub name: Option<Word>,
     pub mode: Option<Word>,
+}
+
+/// The field `maps`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Maps {
+    pub services: Option<Word>,
+    pub backends: Option<Word>,
+    pub fragments: Option<Word>,
+    pub flows: Option<Word>,
 }
 
 /// An entry of `services`.

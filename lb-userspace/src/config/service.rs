@@ -9,16 +9,17 @@ use super::backend::{self, Backend};
 use super::file::{self, List, Word};
 use super::forwarding::{self, Forwarding};
 use super::loops;
+use super::maps::MapSizes;
 use super::prefix::Prefix;
 use super::quic;
 use super::section::{Section, Seen};
 use super::value;
 
-/// Services of a node.
-const MOST: usize = lb_common::service::CAPACITY;
-
-/// A service's slots unless the file says otherwise: a hundred for each of several hundred backends, 256 KiB.
-const DEFAULT_TABLE_SIZE: u32 = 65_537;
+/// A service's slots unless the file says otherwise: a hundred for each of several hundred backends.
+///
+/// The largest prime whose table takes no more than 256 KiB of the kernel's memory: 63 pages of slots, 4 octets each, and
+/// one that describes the map.
+const DEFAULT_TABLE_SIZE: u32 = 64_499;
 
 /// What clients connect to, and who answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +85,16 @@ struct Taken {
     fragments: HashMap<(Prefix, Protocol), String>,
 }
 
+/// `maps` is how much there is room for, if that is known.
 pub(super) fn from_written(
     root: &mut Section,
     written: Option<&List<file::Service>>,
+    maps: Option<MapSizes>,
 ) -> Option<Vec<Service>> {
     let entries = root.list("services", written, "write services: [] if there are none yet")?;
-    check_numbers(root, entries);
+    if let Some(maps) = maps {
+        check_numbers(root, entries, maps);
+    }
     loops::check(root, entries);
     let mut taken = Taken::default();
     let services = entries.iter().enumerate().filter_map(|(index, entry)| {
@@ -98,22 +103,23 @@ pub(super) fn from_written(
     Some(services.collect())
 }
 
-/// The maps of the datapath have a fixed number of entries, for all services together.
-fn check_numbers(root: &mut Section, entries: &[Spanned<file::Service>]) {
-    if let Some(entry) = entries.get(MOST) {
-        let message = format!("{} services are listed; at most {MOST} are allowed", entries.len());
-        root.error(&format!("services[{MOST}]"), entry.referenced, message);
+/// The maps of the datapath have a number of entries, for all services together.
+fn check_numbers(root: &mut Section, entries: &[Spanned<file::Service>], maps: MapSizes) {
+    let most = maps.services as usize;
+    if let Some(entry) = entries.get(most) {
+        let message = format!("{} services are listed; {}", entries.len(), maps.too_many_services());
+        root.error(&format!("services[{most}]"), entry.referenced, message);
     }
     let all = entries.iter().enumerate().flat_map(|(service, entry)| {
         let backends = entry.value.backends.iter().flat_map(|list| list.value.iter().enumerate());
         backends.map(move |(index, backend)| (service, index, backend))
     });
-    let mut surplus = all.skip(backend::MOST);
+    let most = maps.backends as usize;
+    let mut surplus = all.skip(most);
     if let Some((service, index, entry)) = surplus.next() {
         let path = format!("services[{service}].backends[{index}]");
-        let number = backend::MOST + 1 + surplus.count();
-        let most = backend::MOST;
-        let message = format!("all services together list {number} backends; at most {most} are allowed");
+        let number = most + 1 + surplus.count();
+        let message = format!("all services together list {number} backends; {}", maps.too_many_backends());
         root.error(&path, entry.referenced, message);
     }
 }

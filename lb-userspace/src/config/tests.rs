@@ -9,6 +9,7 @@ mod daemon;
 mod example;
 mod limits;
 mod loops;
+mod maps;
 mod mutations;
 mod quic;
 mod services;

@@ -34,7 +34,7 @@ impl<E: Entry> Directory<E> {
     /// together.
     pub fn put(&self, entry: &E) -> Result<()> {
         let Some(place) = place_for(&entry.key(), self.bits, |place| self.entry(place)) else {
-            bail!("no room near its place; a configuration with fewer VIPs or services will fit")
+            bail!("no room near its place; raise maps.services in the configuration")
         };
         let words = entry.words();
         for word in (0..WORDS).filter(|&word| word != E::FLAGS_WORD) {

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
+use aya::maps::MapInfo;
 use aya::programs::{TestRun, TestRunOptions};
 use lb_common::clock::Tick;
 use lb_common::datapath::balance;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
 use lb_common::verdict::{NODE_COUNTERS, ServiceCounters, Traffic, Verdict};
+use lb_userspace::config::MapSizes;
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::{Counters, Image};
@@ -85,6 +87,11 @@ impl Kernel {
     /// Loads the program and fills its maps, in a network namespace of this thread's own that has a second interface.
     /// The thread stays on one CPU: each has its own ration of errors.
     pub fn load(image: Image) -> Self {
+        Kernel::load_with(image, MapSizes::default())
+    }
+
+    /// The same with maps of other sizes.
+    pub fn load_with(image: Image, sizes: MapSizes) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
         let mut one = CpuSet::new();
         one.set(sched_getcpu().unwrap()).unwrap();
@@ -92,7 +99,7 @@ impl Kernel {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         let veth = ["link", "add", "other", "index", "100", "type", "veth", "peer", "name", "end"];
         assert!(Command::new("ip").args(veth).status().unwrap().success());
-        let mut balancer = Balancer::load(HashKey::new(HASH_KEY)).unwrap();
+        let mut balancer = Balancer::load(HashKey::new(HASH_KEY), sizes).unwrap();
         let egresses = image.backends.values().map(|backend| backend.egress).collect();
         assert_eq!(balancer.offer(&egresses), BTreeMap::new());
         for write in plan(&Image::default(), &image) {
@@ -105,6 +112,12 @@ impl Kernel {
     /// Takes out all interfaces that packets are redirected to, as the kernel does when they go.
     pub fn without_interfaces(&mut self) {
         self.balancer.withdraw_all_but(&BTreeSet::new()).unwrap();
+    }
+
+    /// The maps that the program uses, as the kernel knows them.
+    pub fn maps(&mut self) -> Vec<MapInfo> {
+        let ids = self.balancer.program().unwrap().info().unwrap().map_ids().unwrap().unwrap();
+        ids.into_iter().map(|id| MapInfo::from_id(id).unwrap()).collect()
     }
 
     /// Walks a packet through the program.

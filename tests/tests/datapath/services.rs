@@ -10,7 +10,9 @@ use lb_common::slot::{BackendIndex, slot_of};
 use lb_common::wire::ethernet::Vlan;
 use lb_common::wire::quic::ServerId;
 use lb_userspace::attach::Mode;
-use lb_userspace::config::{Affinity, Backend, Config, Forwarding, Fragments, Interface, Prefix, Service};
+use lb_userspace::config::{
+    Affinity, Backend, Config, Forwarding, Fragments, Interface, MapSizes, Prefix, Service,
+};
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
 use lb_userspace::planner::desired;
@@ -267,6 +269,7 @@ pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
         hash_key: Some(HashKey::new(HASH_KEY)),
         answer_echo: true,
         tunnel_sources: Vec::new(),
+        maps: MapSizes::default(),
         services: Case::ALL.map(Case::service).into(),
     };
     change(&mut config);

@@ -11,10 +11,10 @@ use lb_common::backend::{self, Backend};
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::datapath::pinned::{self, Question};
-use lb_common::directory::{PLACES_PER_ENTRY, ServiceEntry, VipEntry, find};
+use lb_common::directory::{self, ServiceEntry, VipEntry, find};
 use lb_common::flow::IpVersion;
-use lb_common::fragment::{FragmentKey, FragmentRoute};
-use lb_common::pin::Bucket;
+use lb_common::fragment::{self, FragmentKey, FragmentRoute};
+use lb_common::pin::{self, Bucket};
 use lb_common::ration::Ration;
 use lb_common::service::{self, QuicKey, Service, ServiceKey};
 use lb_common::settings::Settings;
@@ -25,8 +25,8 @@ use lb_common::verdict::{DropReason, NodeCounters, PinEvent, ServiceCounters, Tr
 use lb_common::vip::Vip;
 use lb_ebpf::prefix::WholeAddress;
 
-/// Sizes that userspace changes before loading, where the configuration asks for others.
-const PLACES: usize = service::CAPACITY * PLACES_PER_ENTRY;
+/// Like all sizes here, one that userspace changes before loading, where the configuration asks for another.
+const PLACES: usize = 1 << directory::bits(service::CAPACITY);
 
 /// Key of the flow hash, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -65,7 +65,7 @@ static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
 /// Logarithm of the buckets in the connection table, a constant of the loaded program.
 #[unsafe(no_mangle)]
 static PIN_BITS: Global<u32> = Global::new(BUCKETS.ilog2());
-const BUCKETS: usize = 1 << 16;
+const BUCKETS: usize = 1 << pin::bits(pin::CAPACITY);
 
 /// The connection table.
 #[btf_map]
@@ -86,7 +86,7 @@ static QUIC_SERVERS: HashMap<QuicKey, u32, { backend::CAPACITY }, { BPF_F_NO_PRE
 
 /// Where the first parts of fragmented packets went; the longest unused is forgotten.
 #[btf_map]
-static FRAGMENTS: LruHashMap<FragmentKey, FragmentRoute, 16384> = LruHashMap::new();
+static FRAGMENTS: LruHashMap<FragmentKey, FragmentRoute, { fragment::CAPACITY }> = LruHashMap::new();
 
 /// When clients were last sent an error; the longest unused is forgotten.
 #[btf_map]

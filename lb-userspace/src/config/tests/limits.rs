@@ -30,14 +30,16 @@ fn numbers() {
         (
             "one service more",
             document(65_537, &[0; 1_025]),
-            &["lb.yaml:3076:5: services[1024]: 1025 services are listed; at most 1024 are allowed"],
+            &[
+                "lb.yaml:3076:5: services[1024]: 1025 services are listed; the maps have room for 1024, raise maps.services",
+            ],
         ),
         ("as many backends as there may be", document(65_537, &[8_000, 8_383]), &[]),
         (
             "two backends more",
             document(65_537, &[8_000, 8_385]),
             &[
-                "lb.yaml:16392:7: services[1].backends[8383]: all services together list 16385 backends; at most 16383 are allowed",
+                "lb.yaml:16392:7: services[1].backends[8383]: all services together list 16385 backends; the maps have room for 16383, raise maps.backends",
             ],
         ),
         ("a full table", document(251, &[251]), &[]),

@@ -67,6 +67,7 @@ const PIECES: &[&str] = &[
     "by-addresses",
     "quic: {server_id_length: 8}\n",
     "quic_server_id: 0a\n",
+    "maps: {services: 1, backends: 2, fragments: 1024}\n",
     "    tunnel_source: ['2001:db8::/16']\n",
     "      - address: 10.0.0.9\n",
 ];

@@ -110,8 +110,20 @@ const ROWS: &[Row] = &[
         "version: 1",
         "version: 1\nsockets: /run/lb.sock",
         &[
-            "lb.yaml:2:1: unknown field sockets; did you mean socket? allowed here are version, interfaces, socket, state_directory, hash_key, answer_echo, tunnel_source, services",
+            "lb.yaml:2:1: unknown field sockets; did you mean socket? allowed here are version, interfaces, socket, state_directory, hash_key, answer_echo, tunnel_source, maps, services",
         ],
+    ),
+    (
+        "an unknown field of the maps",
+        "version: 1",
+        "version: 1\nmaps: {vips: 100}",
+        &["lb.yaml:2:8: unknown field vips; allowed here are services, backends, fragments"],
+    ),
+    (
+        "maps that are a number",
+        "version: 1",
+        "version: 1\nmaps: 100",
+        &["lb.yaml:2:7: fields are expected here; write them as name: value, one a line"],
     ),
     (
         "an unknown field of an interface",
