@@ -134,11 +134,8 @@ impl Daemon {
             self.next_hops = next_hops;
             self.desired = desired;
         }
-        for write in plan(&self.present, &self.desired.image) {
-            self.balancer.apply(&write)?;
-            planner::write(&mut self.present, &write);
-        }
-        Ok(())
+        let plan = plan(&self.present, &self.desired.image);
+        self.balancer.apply(&plan, |write| planner::write(&mut self.present, write))
     }
 
     /// Logs what went wrong, once for as long as it lasts.

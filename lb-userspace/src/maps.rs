@@ -5,13 +5,14 @@ mod mapped;
 mod plain;
 mod sizes;
 mod slots;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
+use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use lb_common::backend::Backend;
@@ -32,7 +33,7 @@ use crate::programs;
 use directory::Directory;
 use mapped::Mapped;
 use plain::Plain;
-use slots::SlotTable;
+use tables::SlotTables;
 
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
@@ -42,8 +43,7 @@ pub struct Balancer {
     prefixes: LpmTrie<MapData, [u8; 16], Plain<Vip>>,
     services: Directory<ServiceEntry>,
     quic: HashMap<MapData, Plain<QuicKey>, u32>,
-    tables: ArrayOfMaps<MapData>,
-    slots: BTreeMap<u32, SlotTable>,
+    tables: SlotTables,
     backends: Array<MapData, Plain<Backend>>,
     standings: Mapped<Standing>,
     pins: Mapped<Bucket>,
@@ -77,7 +77,7 @@ impl Balancer {
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
         let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
-        let tables = ArrayOfMaps::try_from(take("TABLES")?)?;
+        let tables = SlotTables::new(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         let standings = Mapped::new(array(take("STANDINGS")?)?, sizes.backends as usize + 1)?;
         let pins = Mapped::new(array(take("PINS")?)?, 1 << pin_bits)?;
@@ -93,7 +93,6 @@ impl Balancer {
             services,
             quic,
             tables,
-            slots: BTreeMap::new(),
             backends,
             standings,
             pins,
@@ -159,11 +158,33 @@ impl Balancer {
         self.interfaces.keys().collect::<Result<_, _>>().context("interfaces")
     }
 
-    /// Does one write of a plan. The interfaces that it names were [offered](Balancer::offer).
+    /// Does what a plan says, in its order, and tells `done` of each write. The interfaces that it names were
+    /// [offered](Balancer::offer).
     ///
     /// # Errors
-    /// The kernel refuses it: what came before it in the plan stands, nothing after it should be tried.
-    pub fn apply(&mut self, write: &Write) -> Result<()> {
+    /// The kernel refuses a write: what `done` was told of stands, and nothing after it is named by anything.
+    pub fn apply(&mut self, plan: &[Write], mut done: impl FnMut(&Write)) -> Result<()> {
+        // New tables stand side by side in a plan, and together they take no longer than one.
+        let tables = |write: &Write| matches!(write, Write::Table(..));
+        for writes in plan.chunk_by(|write, next| tables(write) && tables(next)) {
+            self.apply_alike(writes)?;
+            writes.iter().for_each(&mut done);
+        }
+        Ok(())
+    }
+
+    /// Does either several writes of tables, or one write of any kind.
+    fn apply_alike(&mut self, writes: &[Write]) -> Result<()> {
+        if let [write] = writes {
+            return self.apply_one(write);
+        }
+        let tables = writes.iter().filter_map(|write| {
+            if let Write::Table(number, slots) = write { Some((*number, slots.as_slice())) } else { None }
+        });
+        self.tables.install(&tables.collect::<Vec<_>>())
+    }
+
+    fn apply_one(&mut self, write: &Write) -> Result<()> {
         match write {
             Write::Backend(index, backend) => self
                 .backends
@@ -173,15 +194,10 @@ impl Balancer {
                 self.standings[usize::from(index.0)].set(*role);
                 Ok(())
             }
-            Write::Table(number, slots) => {
-                let table = SlotTable::create(slots).with_context(|| format!("lookup table {number}"))?;
-                self.tables.set(*number, table.map(), 0).with_context(|| format!("lookup table {number}"))?;
-                self.slots.insert(*number, table);
-                Ok(())
-            }
+            Write::Table(number, slots) => self.tables.install(&[(*number, slots)]),
             Write::Slots(number, slots) => {
                 let table =
-                    self.slots.get(number).with_context(|| format!("there is no lookup table {number}"))?;
+                    self.tables.get(*number).with_context(|| format!("there is no lookup table {number}"))?;
                 for &(place, slot) in slots {
                     table.store(place, slot);
                 }

@@ -14,15 +14,16 @@ use lb_common::slot::{Slot, SlotPair};
 use memmap2::{MmapOptions, MmapRaw};
 
 /// One table: an array of pairs of slots.
+///
+/// The mapping keeps the map.
 pub struct SlotTable {
-    map: MapData,
     memory: MmapRaw,
     slots: u32,
 }
 
 impl SlotTable {
-    /// Creates a table with that content; no program sees it yet.
-    pub fn create(slots: &[Slot]) -> Result<Self> {
+    /// Creates a table with that content, and the map that it is; no program sees it yet.
+    pub fn create(slots: &[Slot]) -> Result<(Self, MapData)> {
         let pairs = slots.len().div_ceil(2);
         let definition = aya_obj::Map::new_from_params(
             BPF_MAP_TYPE_ARRAY as u32,
@@ -36,14 +37,9 @@ impl SlotTable {
             .len(pairs * size_of::<SlotPair>())
             .map_raw(map.fd().as_fd().as_raw_fd())
             .context("mapping it into memory")?;
-        let table = SlotTable { map, memory, slots: slots.len() as u32 };
+        let table = SlotTable { memory, slots: slots.len() as u32 };
         (0..).zip(slots).for_each(|(place, &slot)| table.store(place, slot));
-        Ok(table)
-    }
-
-    /// The map that programs look into.
-    pub fn map(&self) -> &MapData {
-        &self.map
+        Ok((table, map))
     }
 
     /// Changes one slot; programs see it at once.

@@ -102,9 +102,7 @@ impl Kernel {
         let mut balancer = Balancer::load(HashKey::new(HASH_KEY), sizes).unwrap();
         let egresses = image.backends.values().map(|backend| backend.egress).collect();
         assert_eq!(balancer.offer(&egresses), BTreeMap::new());
-        for write in plan(&Image::default(), &image) {
-            balancer.apply(&write).unwrap();
-        }
+        balancer.apply(&plan(&Image::default(), &image), |_| {}).unwrap();
         let before = balancer.counters(&image).unwrap();
         Kernel { balancer, image, before }
     }
