@@ -11,6 +11,7 @@ use lb_common::siphash::HashKey;
 
 pub use self::backend::Backend;
 pub use self::error::{ConfigError, ConfigErrors, Position};
+pub use self::flows::{Datagrams, DownFlows, Flows};
 pub use self::forwarding::Forwarding;
 pub use self::interface::{Interface, InterfaceField};
 pub use self::maps::MapSizes;
@@ -20,6 +21,7 @@ pub use self::service::{Affinity, Fragments, Service};
 mod backend;
 mod error;
 mod file;
+mod flows;
 mod forwarding;
 mod interface;
 mod loops;

@@ -59,6 +59,11 @@ pub(super) struct Service {
     pub fragments: Option<Word>,
     pub quic: Option<Spanned<Quic>>,
     pub scheduler: Option<Word>,
+    pub udp: Option<Word>,
+    pub idle_timeout: Option<Word>,
+    pub drain_timeout: Option<Word>,
+    pub down_grace: Option<Word>,
+    pub down_flows: Option<Word>,
     pub table_size: Option<Word>,
     pub backends: Option<List<Backend>>,
 }

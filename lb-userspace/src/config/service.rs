@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::backend::{self, Backend};
 use super::file::{self, List, Word};
+use super::flows::{self, Flows};
 use super::forwarding::{self, Forwarding};
 use super::loops;
 use super::maps::MapSizes;
@@ -15,11 +16,8 @@ use super::quic;
 use super::section::{Section, Seen};
 use super::value;
 
-/// A service's slots unless the file says otherwise: a hundred for each of several hundred backends.
-///
-/// The largest prime whose table takes no more than 256 KiB of the kernel's memory: 63 pages of slots, 4 octets each, and
-/// one that describes the map.
-const DEFAULT_TABLE_SIZE: u32 = 64_499;
+/// A service's slots unless the file says otherwise: a hundred for each of several hundred backends, 256 KiB.
+const DEFAULT_TABLE_SIZE: u32 = 65_537;
 
 /// What clients connect to, and who answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +38,8 @@ pub struct Service {
     pub fragments: Fragments,
     /// Octets of the server ID in QUIC's connection IDs, 1 to 8; 0 if the service isn't QUIC's.
     pub quic_server_id_length: u8,
+    /// How new flows are shared out, and how long each is kept.
+    pub flows: Flows,
     /// Slots of the lookup table; a prime and no fewer than backends.
     pub table_size: u32,
     /// Who answers, in the order of the file; may be empty.
@@ -72,8 +72,6 @@ const AFFINITIES: &[(&str, Affinity)] = &[("flow", Affinity::Flow), ("source", A
 
 const FRAGMENTS: &[(&str, Fragments)] =
     &[("follow", Fragments::Follow), ("by-addresses", Fragments::ByAddresses)];
-
-const SCHEDULERS: &[(&str, ())] = &[("maglev", ())];
 
 /// What services must differ in.
 #[derive(Default)]
@@ -140,8 +138,7 @@ fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) ->
         value::choice(text, FRAGMENTS)
     });
     let quic = quic::from_written(section, written.quic.as_ref(), protocol);
-    let scheduler =
-        section.optional("scheduler", written.scheduler.as_ref(), (), |text| value::choice(text, SCHEDULERS));
+    let flows = flows::from_written(section, written, protocol);
     let table_size =
         section.optional("table_size", written.table_size.as_ref(), DEFAULT_TABLE_SIZE, value::table_size);
 
@@ -168,16 +165,16 @@ fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) ->
         );
         section.error("backends", list.referenced, message);
     }
-    scheduler?;
     Some(Service {
         name: name?,
         vip: vip?,
         port: port?,
         protocol: protocol?,
         forwarding: forwarding?,
-        affinity: affinity?,
+        affinity: if flows::is_by_source(written) { Affinity::Source } else { affinity? },
         fragments: fragments?,
         quic_server_id_length: quic?.server_id_length,
+        flows: flows?,
         table_size: table_size?,
         backends: backends?,
     })

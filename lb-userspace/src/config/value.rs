@@ -98,6 +98,25 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Meaning<T> {
     Err(format!("{} is unknown; allowed: {}", shown(text), words.join(", ")))
 }
 
+/// Seconds, as `90`, `90s`, `15m`, `2h` or `1d`.
+pub(super) fn seconds(text: &str, range: &RangeInclusive<u32>) -> Meaning<u32> {
+    let (count, unit) = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((count, "s")) => (count, 1),
+        Some((count, "m")) => (count, 60),
+        Some((count, "h")) => (count, 3600),
+        Some((count, "d")) => (count, 86_400),
+        _ => (text, 1),
+    };
+    let allowed = format!("allowed are {}s to {}s, also as in 90s, 15m, 2h, 1d", range.start(), range.end());
+    let digits = !count.is_empty() && count.bytes().all(|digit| digit.is_ascii_digit());
+    if !digits || count.len() > 1 && count.starts_with('0') {
+        return Err(format!("{} is not a time; {allowed}", shown(text)));
+    }
+    let seconds = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| range.contains(seconds));
+    seconds.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+}
+
 /// Whether something is done.
 pub(super) fn yes_or_no(text: &str) -> Meaning<bool> {
     choice(text, &[("true", true), ("false", false)])

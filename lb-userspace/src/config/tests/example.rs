@@ -7,7 +7,7 @@ use lb_common::siphash::HashKey;
 use lb_common::wire::quic::ServerId;
 
 use super::super::{
-    Affinity, Backend, Config, Forwarding, Fragments, Interface, InterfaceField, MapSizes, Position, Prefix,
+    Affinity, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface, InterfaceField, MapSizes, Position, Prefix,
     Service,
 };
 use super::{BASE, edited, lines, parse};
@@ -38,7 +38,8 @@ fn the_example_means_what_it_says() {
         affinity: Affinity::Flow,
         fragments: Fragments::Follow,
         quic_server_id_length: 0,
-        table_size: 64_499,
+        flows: Flows::default_of(Protocol::TCP),
+        table_size: 65_537,
         backends: vec![
             backend("alpha", "198.51.100.1", 2),
             backend("beta", "198.51.100.2", 1),
@@ -54,7 +55,8 @@ fn the_example_means_what_it_says() {
         affinity: Affinity::Flow,
         fragments: Fragments::Follow,
         quic_server_id_length: 0,
-        table_size: 64_499,
+        flows: Flows { datagrams: Datagrams::Stateless, ..Flows::default_of(Protocol::UDP) },
+        table_size: 65_537,
         backends: vec![
             backend("2001:db8:1::1", "2001:db8:1::1", 1),
             backend("198.51.100.4", "198.51.100.4", 1),
@@ -73,7 +75,8 @@ fn the_example_means_what_it_says() {
         affinity: Affinity::Flow,
         fragments: Fragments::Follow,
         quic_server_id_length: 2,
-        table_size: 64_499,
+        flows: Flows::default_of(Protocol::UDP),
+        table_size: 65_537,
         backends: vec![quic_backend("198.51.100.5", 0x010a), quic_backend("198.51.100.6", 0x020a)],
     };
     let meant = Config {
@@ -87,7 +90,7 @@ fn the_example_means_what_it_says() {
         hash_key: Some(HashKey::new([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])),
         answer_echo: true,
         tunnel_sources: vec![prefix("172.16.0.0", 16), prefix("2001:db8:99::", 64)],
-        maps: MapSizes { services: 1_024, backends: 16_383, fragments: 16_384 },
+        maps: MapSizes { services: 1_024, backends: 16_383, fragments: 16_384, flows: 1_048_576 },
         services: vec![web, dns, video],
     };
     assert_eq!(Config::read(&file), Ok(meant));
@@ -105,9 +108,9 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.services[0].backends[1], backend("10.0.0.2", "10.0.0.2", 1));
     assert!(!config.answer_echo);
     assert_eq!(config.tunnel_sources, []);
-    assert_eq!(config.maps, MapSizes { services: 1_024, backends: 16_383, fragments: 16_384 });
+    assert_eq!(config.maps, MapSizes { services: 1_024, backends: 16_383, fragments: 16_384, flows: 1_048_576 });
     let web = &config.services[0];
-    assert_eq!(web.table_size, 64_499);
+    assert_eq!(web.table_size, 65_537);
     assert_eq!((web.affinity, web.fragments), (Affinity::Flow, Fragments::Follow));
     assert_eq!(web.quic_server_id_length, 0);
     assert_eq!(config.services[1].backends, []);

@@ -3,7 +3,7 @@
 use super::super::MapSizes;
 use super::{edited, lines, parse};
 
-const DEFAULT: MapSizes = MapSizes { services: 1_024, backends: 16_383, fragments: 16_384 };
+const DEFAULT: MapSizes = MapSizes { services: 1_024, backends: 16_383, fragments: 16_384, flows: 1_048_576 };
 
 /// The base document with a field `maps` on its second line.
 fn with_maps(maps: &str) -> String {
@@ -22,8 +22,8 @@ fn each_size_has_its_own_setting() {
         ("{fragments: 1024}", MapSizes { fragments: 1_024, ..DEFAULT }),
         ("{fragments: 1048576}", MapSizes { fragments: 1_048_576, ..DEFAULT }),
         (
-            "{services: 3, backends: 4, fragments: 5000}",
-            MapSizes { services: 3, backends: 4, fragments: 5_000 },
+            "{services: 3, backends: 4, fragments: 5000, flows: 134217728}",
+            MapSizes { services: 3, backends: 4, fragments: 5_000, flows: 134_217_728 },
         ),
     ];
     for (written, expected) in rows {
@@ -33,7 +33,7 @@ fn each_size_has_its_own_setting() {
 
 #[test]
 fn faults_of_sizes() {
-    let rows: [(&str, &[&str]); 5] = [
+    let rows: [(&str, &[&str]); 6] = [
         (
             "{services: 0, backends: 65535, fragments: 1023}",
             &[
@@ -50,6 +50,7 @@ fn faults_of_sizes() {
             "{fragments: 1048577}",
             &["lb.yaml:2:19: maps.fragments: 1048577 is out of range; allowed are 1024 to 1048576"],
         ),
+        ("{flows: 1023}", &["lb.yaml:2:15: maps.flows: 1023 is out of range; allowed are 1024 to 134217728"]),
         ("{backends: 0}", &["lb.yaml:2:18: maps.backends: 0 is out of range; allowed are 1 to 65534"]),
         (
             "{services: 64Ki}",

@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
         "port: 80",
         "colour: 80",
         &[
-            "lb.yaml:7:5: unknown field colour; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, table_size, backends",
+            "lb.yaml:7:5: unknown field colour; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, table_size, backends",
         ],
     ),
     (
@@ -94,7 +94,7 @@ const ROWS: &[Row] = &[
         "port: 80",
         "prt: 80",
         &[
-            "lb.yaml:7:5: unknown field prt; did you mean port? allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, table_size, backends",
+            "lb.yaml:7:5: unknown field prt; did you mean port? allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, quic, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, table_size, backends",
         ],
     ),
     (
