@@ -9,7 +9,7 @@ mod network;
 pub mod pinned;
 mod quoted;
 mod rewrite;
-mod schedule;
+pub mod schedule;
 mod select;
 
 use crate::address::Address;

@@ -79,7 +79,7 @@ pub struct ServiceEntry {
     pub key: ServiceKey,
     /// The service.
     pub service: Service,
-    unused: u64,
+    unused: u32,
 }
 
 const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 32);
@@ -155,19 +155,20 @@ impl Entry for ServiceEntry {
     const FLAGS_WORD: usize = 1;
 
     fn words(&self) -> [u64; WORDS] {
-        let Service { index, flags, table, slots } = self.service;
+        let Service { index, flags, table, slots, turns } = self.service;
         let first = u64::from(index) | u64::from(flags.0) << 32;
-        [self.key.word(), first, u64::from(table) | u64::from(slots) << 32, 0]
+        [self.key.word(), first, u64::from(table) | u64::from(slots) << 32, u64::from(turns)]
     }
 
-    fn from_words([key, first, second, unused]: [u64; WORDS]) -> Self {
+    fn from_words([key, first, second, third]: [u64; WORDS]) -> Self {
         let service = Service {
             index: first as u32,
             flags: ServiceFlags((first >> 32) as u32),
             table: second as u32,
             slots: (second >> 32) as u32,
+            turns: third as u32,
         };
-        ServiceEntry { key: ServiceKey::from_word(key), service, unused }
+        ServiceEntry { key: ServiceKey::from_word(key), service, unused: 0 }
     }
 }
 
@@ -191,6 +192,14 @@ pub fn place_for<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Op
         }
     }
     free
+}
+
+/// Where the entry of that key stands, if there is one.
+pub fn place_of<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Option<u32> {
+    let home = E::home(key) >> (32 - bits);
+    let places = (0..PROBES).map(|probe| (home + probe) & ((1 << bits) - 1));
+    let mut standing = places.filter(|&place| at(place).flags() & PRESENT != 0);
+    standing.find(|&place| at(place).key() == *key)
 }
 
 /// What an entry's word of flags becomes when it is removed.
@@ -248,7 +257,7 @@ mod tests {
         (0..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
         assert_eq!(found(&places, 12), None);
 
-        let place = places.iter().position(|entry| entry.key == key(3)).unwrap();
+        let place = place_of(&key(3), BITS, |place| places[place as usize]).unwrap() as usize;
         places[place].service.flags.0 = (removed() >> 32) as u32;
         assert_eq!(found(&places, 3), None);
         (4..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
@@ -258,12 +267,12 @@ mod tests {
 
     #[test]
     fn an_entry_stands_in_memory_as_its_words_say() {
-        let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4 };
+        let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4, turns: 5 };
         let entry = ServiceEntry::new(key(7), service);
         let words = entry.words();
         assert_eq!(words[0], key(7).word());
         assert_eq!(words[1], 1 | (u64::from(PRESENT | 2)) << 32);
-        assert_eq!(words[2], 3 | 4 << 32);
+        assert_eq!((words[2], words[3]), (3 | 4 << 32, 5));
         assert_eq!(ServiceEntry::from_words(words), entry);
 
         let vip = Vip { index: 5, flags: VipFlags::ANSWERS_ECHO };

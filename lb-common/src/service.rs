@@ -87,6 +87,8 @@ pub struct Service {
     pub table: u32,
     /// Slots of that table.
     pub slots: u32,
+    /// Entries behind the slots: backends in the order of their turns, for schedulers that go by turns.
+    pub turns: u32,
 }
 
 flags! {

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attach::Mode;
+use crate::config::Config;
 
 pub use socket::Socket;
 
@@ -69,10 +70,29 @@ pub struct Service {
     pub packets: u64,
     /// Octets of the IP packets forwarded, as they came in.
     pub bytes: u64,
+    /// Of what its slots should be: goes up with every change.
+    pub generation: u64,
+    /// Its slots by their states.
+    pub slots: Slots,
+    /// What happened to pins of its flows since lbd started, by what it was.
+    pub pins: BTreeMap<String, u64>,
     /// Packets answered with an error instead of being forwarded.
     pub answered: u64,
     /// Packets dropped, by reason.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// Slots of a service by their states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// All flows belong to one backend.
+    pub stable: u32,
+    /// New flows go to another backend than known ones.
+    pub migrating: u32,
+    /// Some flows are pinned to another backend.
+    pub tracked: u32,
+    /// Seconds until none is migrating any more, if nothing else changes.
+    pub settled_in: u64,
 }
 
 /// A backend of one service and what it was sent.
@@ -86,33 +106,45 @@ pub struct Backend {
     pub address: IpAddr,
     /// Share of the flows, relative to the other backends'.
     pub weight: u32,
-    /// Whether it takes flows.
+    /// Which flows it takes.
     pub state: BackendState,
-    /// Why it takes none.
+    /// Why it can't be reached, if it can't.
     pub reason: Option<String>,
-    /// Interface that its packets leave by; none while it is unresolved.
+    /// Interface that its packets leave by; none while it can't be reached.
     pub interface: Option<String>,
-    /// MAC address of the backend, or of the router before it; none while it is unresolved.
+    /// MAC address of the backend, or of the router before it; none while it can't be reached.
     pub next_hop_mac: Option<String>,
     /// Source address of the outer header: what the backend's `lb-agent --balancer` has to name. None while it is
-    /// unresolved, and with `l2` forwarding.
+    /// out of reach, and with `l2` forwarding.
     pub source: Option<String>,
-    /// Slots of the lookup table that are its own.
+    /// Slots of the lookup table that are its own, or are to be.
     pub slots: u32,
+    /// Slots of others that still lead known flows to it.
+    pub former_slots: u32,
+    /// Flows that are pinned to it, as of the last look through the connection table.
+    pub pinned: u32,
+    /// Whether no flow can be lost if it stops.
+    pub safe_to_stop: bool,
     /// Packets sent to it.
     pub packets: u64,
     /// Octets of the IP packets sent to it, as they came in.
     pub bytes: u64,
 }
 
-/// Whether a backend takes flows.
+/// Which flows a backend takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendState {
-    /// It does.
+    /// All that the lookup table gives it.
     Active,
-    /// There is no way to it.
-    Unresolved,
+    /// No new ones.
+    Draining,
+    /// There is no way to it: no new ones, and the others for a while.
+    Down,
+    /// None, by order.
+    Disabled,
+    /// No new ones: it isn't in the configuration any more.
+    Leaving,
 }
 
 /// All that can be asked.
@@ -126,28 +158,70 @@ pub struct Report {
     pub backends: Vec<Backend>,
 }
 
-/// Asks the daemon's task for a report.
-pub type Question = oneshot::Sender<anyhow::Result<Report>>;
+/// An order to a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBackend {
+    /// Its name or address.
+    pub backend: String,
+    /// In which service; in all of them if none is named.
+    pub service: Option<String>,
+    /// `drain`, `undrain`, `disable` or `enable`.
+    pub order: String,
+    /// Of a drain, the seconds for which it keeps its flows; the service's `drain_timeout` if none is given.
+    pub seconds: Option<u32>,
+}
+
+/// A backend that got an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// Name of its service.
+    pub service: String,
+    /// Its name.
+    pub backend: String,
+}
+
+/// What the daemon's task is asked.
+pub enum Request {
+    /// For a report.
+    Report(oneshot::Sender<anyhow::Result<Report>>),
+    /// To take over another configuration.
+    Reload(Box<Config>, oneshot::Sender<anyhow::Result<()>>),
+    /// To give an order to a backend.
+    Order(OrderBackend, oneshot::Sender<anyhow::Result<Vec<Ordered>>>),
+}
 
 /// The routes. Each request asks the task that owns the maps.
-pub fn router(daemon: mpsc::Sender<Question>) -> Router {
+pub fn router(daemon: mpsc::Sender<Request>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(daemon)| answer(daemon, |report| report.status).await))
         .route("/v1/services", get(async |State(daemon)| answer(daemon, |report| report.services).await))
         .route("/v1/backends", get(async |State(daemon)| answer(daemon, |report| report.backends).await))
+        .route("/v1/backends/order", post(order))
         .with_state(daemon)
 }
 
 type Refusal = (StatusCode, String);
 
 async fn answer<T>(
-    daemon: mpsc::Sender<Question>,
+    daemon: mpsc::Sender<Request>,
     part: impl FnOnce(Report) -> T,
 ) -> Result<Json<T>, Refusal> {
     let unavailable = || (StatusCode::SERVICE_UNAVAILABLE, "lbd is shutting down".to_string());
     let (question, reply) = oneshot::channel();
-    daemon.send(question).await.map_err(|_| unavailable())?;
+    daemon.send(Request::Report(question)).await.map_err(|_| unavailable())?;
     let report = reply.await.map_err(|_| unavailable())?;
     let report = report.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))?;
     Ok(Json(part(report)))
+}
+
+async fn order(
+    State(daemon): State<mpsc::Sender<Request>>,
+    Json(order): Json<OrderBackend>,
+) -> Result<Json<Vec<Ordered>>, Refusal> {
+    let unavailable = || (StatusCode::SERVICE_UNAVAILABLE, "lbd is shutting down".to_string());
+    let (question, reply) = oneshot::channel();
+    daemon.send(Request::Order(order, question)).await.map_err(|_| unavailable())?;
+    let ordered = reply.await.map_err(|_| unavailable())?;
+    ordered.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error:#}")))
 }

@@ -1,26 +1,31 @@
 //! The life of `lbd`: one task owns the maps, is told of the network by another, and answers questions.
 
 mod attachments;
+mod change;
 mod log;
 mod report;
+mod settle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
-use tokio::sync::mpsc;
+use lb_common::clock::Tick;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::{info, warn};
 
-use crate::api::Question;
+use crate::api::Request;
 use crate::attach::{self, Attachment};
+use crate::census::Census;
 use crate::config::{Config, InterfaceField};
 use crate::hash_key;
 use crate::image::Image;
+use crate::kernel_clock;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
-use crate::planner::{self, Desired, desired, desired_after, plan};
+use crate::planner::{self, Desired, Observed, Planner, Write, desired, plan};
 use attachments::{Attachments, located};
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
@@ -29,6 +34,9 @@ const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
 /// How often the network is looked at although nothing is heard of it, and the kernel is told that the neighbours are
 /// in use: well within the time after which it doubts one that it heard of (`base_reachable_time`, 30 s).
 const KEEP_NEIGHBOURS: Duration = Duration::from_secs(5);
+
+/// How often slots that are on their way, and flows that ended, are looked after.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A running balancer.
 pub struct Daemon {
@@ -44,6 +52,15 @@ pub struct Daemon {
     present: Image,
     /// What they should hold.
     desired: Desired,
+    planner: Planner,
+    /// When slots changed last.
+    changed: Tick,
+    /// The last look through the connection table.
+    census: Census,
+    /// Pins that were refused, by the services' numbers.
+    refused: BTreeMap<u32, u64>,
+    /// The backends that ways are asked for.
+    addresses: watch::Sender<BTreeSet<IpAddr>>,
     /// Why they don't, or the network isn't known.
     trouble: Option<String>,
 }
@@ -75,7 +92,13 @@ impl Daemon {
         let network = meet_neighbours(&mut resolver, &addresses).await?;
         // One look at most waits to be taken: the next is made after that.
         let (found, looks) = mpsc::channel(1);
+        let (sender, receiver) = watch::channel(addresses);
         let mut daemon = Daemon {
+            planner: Planner::new(config.maps),
+            changed: kernel_clock::now()?,
+            census: Census::default(),
+            refused: BTreeMap::new(),
+            addresses: sender,
             balancer: Balancer::load(key, config.maps)?,
             attachments: Attachments::none(),
             looks,
@@ -91,19 +114,24 @@ impl Daemon {
         // Where packets can be sent depends on the modes.
         daemon.update()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
-        tokio::spawn(follow(resolver, addresses, found));
+        tokio::spawn(follow(resolver, receiver, found));
         Ok(daemon)
     }
 
     /// Follows the network and answers questions, until nobody can ask any more.
-    pub async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut settle = interval(SETTLE);
+        settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                question = questions.recv() => match question {
-                    // Whoever asked may have gone.
-                    Some(question) => drop(question.send(self.report())),
+                request = requests.recv() => match request {
+                    Some(request) => self.answer(request),
                     None => return,
                 },
+                _ = settle.tick() => {
+                    let settled = self.settle();
+                    self.note(settled.err());
+                }
                 Some(look) = self.looks.recv() => {
                     let learnt = look.and_then(|network| self.learn(network));
                     self.note(learnt.err());
@@ -119,23 +147,43 @@ impl Daemon {
         self.attachments.follow(&self.config, self.balancer.program()?, &network.devices);
         self.network = network;
         // Those that the last update left unused: by now no packet is on its way to them.
-        self.balancer.withdraw_all_but(&egresses(&self.next_hops))?;
+        self.balancer.withdraw_all_but(&self.egresses(&self.next_hops))?;
         self.update()
     }
 
     /// Brings the maps to what they should hold.
     fn update(&mut self) -> Result<()> {
+        self.update_after(None)
+    }
+
+    /// The same, after a look through the connection table.
+    fn update_after(&mut self, census: Option<&Census>) -> Result<()> {
         let mut next_hops = self.network.reachable_from(&self.attachments.in_driver());
-        let refused = self.balancer.offer(&egresses(&next_hops));
+        let refused = self.balancer.offer(&self.egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
-        if next_hops != self.next_hops {
-            let desired = desired_after(&self.desired.tables, &self.config, &next_hops);
-            log::changes(&self.config, &self.desired, &desired, &next_hops, &self.network);
-            self.next_hops = next_hops;
-            self.desired = desired;
-        }
+        let now = kernel_clock::now()?;
+        let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now };
+        let desired = self.planner.desired(&self.config, &self.present, observed);
+        log::changes(&self.config, &self.desired, &desired, &next_hops, &self.network);
+        self.next_hops = next_hops;
+        self.desired = desired;
+        self.addresses.send_if_modified(|addresses| {
+            let present = self.planner.addresses();
+            let differ = *addresses != present;
+            *addresses = present;
+            differ
+        });
         let plan = plan(&self.present, &self.desired.image);
+        if plan.iter().any(|write| matches!(write, Write::Slots(..) | Write::Table(..) | Write::Role(..))) {
+            self.changed = now;
+        }
         self.balancer.apply(&plan, |write| planner::write(&mut self.present, write))
+    }
+
+    /// The interfaces that packets leave by, those towards backends that are down now too.
+    fn egresses(&self, next_hops: &NextHops) -> BTreeSet<u32> {
+        let former = self.present.roles.keys().filter_map(|index| self.present.backends.get(index));
+        former.map(|backend| backend.egress).chain(egresses(next_hops)).collect()
     }
 
     /// Logs what went wrong, once for as long as it lasts.
@@ -167,15 +215,21 @@ async fn meet_neighbours(resolver: &mut Resolver, addresses: &BTreeSet<IpAddr>) 
 }
 
 /// Looks at the network after every burst of changes, and every now and then.
-async fn follow(mut resolver: Resolver, addresses: BTreeSet<IpAddr>, found: mpsc::Sender<Result<Network>>) {
+async fn follow(
+    mut resolver: Resolver,
+    mut addresses: watch::Receiver<BTreeSet<IpAddr>>,
+    found: mpsc::Sender<Result<Network>>,
+) {
     let mut tick = interval(KEEP_NEIGHBOURS);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = resolver.changed() => {}
             _ = tick.tick() => {}
+            changed = addresses.changed() => if changed.is_err() { return },
         }
-        if found.send(resolver.look(&addresses).await).await.is_err() {
+        let asked = addresses.borrow_and_update().clone();
+        if found.send(resolver.look(&asked).await).await.is_err() {
             return;
         }
     }

@@ -3,6 +3,7 @@
 //! The planner makes such an image, and the applier writes it to the kernel.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lb_common::address::Address;
 use lb_common::backend::Backend;
@@ -23,7 +24,7 @@ pub struct Image {
     /// Services by VIP, port and protocol.
     pub services: BTreeMap<ServiceKey, Service>,
     /// Lookup tables by number.
-    pub tables: BTreeMap<u32, Vec<Slot>>,
+    pub tables: BTreeMap<u32, Arc<Vec<Slot>>>,
     /// Backends by number.
     pub backends: BTreeMap<BackendIndex, Backend>,
     /// What backends do in their services, by their numbers.

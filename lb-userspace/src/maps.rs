@@ -195,6 +195,19 @@ impl Balancer {
                 Ok(())
             }
             Write::Table(number, slots) => self.tables.install(&[(*number, slots)]),
+            Write::NoTable(number) => self.tables.remove(*number),
+            Write::NoVip(address) => {
+                self.vips.remove(address);
+                Ok(())
+            }
+            Write::NoPrefix((address, bits)) => {
+                self.prefixes.remove(&Key::new(*bits, address.octets())).context("VIP")
+            }
+            Write::NoService(key) => {
+                self.services.remove(key);
+                Ok(())
+            }
+            Write::NoQuic(key) => self.quic.remove(&Plain(*key)).context("QUIC server ID"),
             Write::Slots(number, slots) => {
                 let table =
                     self.tables.get(*number).with_context(|| format!("there is no lookup table {number}"))?;

@@ -38,9 +38,17 @@ impl<K: Ord + Clone> Numbers<K> {
 
     /// Frees the numbers that were given back and that nothing names any more.
     pub fn release(&mut self, is_named: impl Fn(u32) -> bool) {
-        let (named, free) = std::mem::take(&mut self.returned).into_iter().partition(|&number| is_named(number));
+        let (named, free) =
+            std::mem::take(&mut self.returned).into_iter().partition(|&number| is_named(number));
         self.returned = named;
         self.free.extend::<BTreeSet<u32>>(free);
+    }
+
+    /// Whether each of these keys has a number or could get one now.
+    #[must_use]
+    pub fn has_room(&self, keys: &BTreeSet<K>) -> bool {
+        let new = keys.iter().filter(|key| !self.held.contains_key(key)).count();
+        new <= self.free.len() + self.fresh.len()
     }
 
     /// Whether numbers were given back that aren't free yet.
@@ -57,10 +65,14 @@ mod tests {
     #[test]
     fn a_number_waits_until_nothing_names_it() {
         let mut numbers = Numbers::new(1..4);
-        assert_eq!(["a", "b", "a", "c", "d"].map(|key| numbers.of(&key)), [Some(1), Some(2), Some(1), Some(3), None]);
+        assert_eq!(
+            ["a", "b", "a", "c", "d"].map(|key| numbers.of(&key)),
+            [Some(1), Some(2), Some(1), Some(3), None]
+        );
         numbers.give_back(&"b");
         numbers.give_back(&"never there");
         assert_eq!((numbers.of(&"d"), numbers.waits()), (None, true));
+        assert!(numbers.has_room(&["a", "c"].into()) && !numbers.has_room(&["a", "d"].into()));
         numbers.release(|number| number == 2);
         assert_eq!((numbers.of(&"d"), numbers.waits()), (None, true));
         numbers.release(|_| false);

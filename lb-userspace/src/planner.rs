@@ -1,27 +1,34 @@
-//! From the configuration and what is known of the network to what the maps should hold, and how to get there.
+//! From the configuration and what was observed to what the maps should hold, and how to get there.
 //!
-//! Pure: no I/O, no clock.
+//! Pure: no I/O, no clock. What the past says, the planner remembers; the time is an argument.
 
+mod course;
+mod plan;
 mod tables;
+#[cfg(test)]
+mod tests;
+mod vips;
+mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use lb_common::address::Address;
-use lb_common::backend::{Backend, Ends};
-use lb_common::service::{QuicKey, Service, ServiceFlags, ServiceKey};
+use lb_common::clock::Tick;
 use lb_common::settings::Settings;
-use lb_common::slot::{BackendIndex, Slot};
-use lb_common::standing::Role;
-use lb_common::vip::{Vip, VipFlags};
+use lb_common::slot::BackendIndex;
 
 use crate::address::of_ip;
-use crate::config::{self, Affinity, Config, Forwarding, Fragments, Prefix};
+use crate::census::Census;
+use crate::config::{self, Config, MapSizes};
 use crate::image::Image;
-use crate::maglev::{Member, Table};
-use crate::next_hop::{NextHop, NextHops, Unresolved};
+use crate::next_hop::NextHops;
+use crate::roster::{BackendId, Member, Order, Roster, State};
 
+pub use course::Progress;
+use course::{Courses, Wanted};
+pub use plan::{Write, plan, write};
 pub use tables::Tables;
+pub use way::Obstacle;
 
 /// What the maps should hold, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,289 +46,191 @@ pub struct Desired {
 pub struct DesiredService {
     /// Number of its counters.
     pub index: u32,
-    /// Of its lookup table; see [`Table::fingerprint`].
+    /// Of the lookup table that is wanted; see [`Table::fingerprint`](crate::maglev::Table).
     pub fingerprint: u64,
-    /// Its backends in the order of the configuration.
+    /// Of what its slots should be: goes up with every change.
+    pub generation: u64,
+    /// How far its slots are on their way to it.
+    pub progress: Progress,
+    /// Its backends in the order of the configuration, then those that are leaving.
     pub backends: Vec<DesiredBackend>,
 }
 
 /// How a backend came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredBackend {
+    /// Its name and address.
+    pub id: BackendId,
+    /// Its share of new flows.
+    pub weight: u32,
     /// Its number.
     pub index: BackendIndex,
-    /// How many of its service's slots are its own.
+    /// Which flows it takes, and why.
+    pub state: State,
+    /// How many of its service's slots are to be its own.
     pub slots: u32,
+    /// How many still lead known flows to it, although they are to be another one's.
+    pub former_slots: u32,
     /// Why it takes no packets, if it can't be reached.
     pub obstacle: Option<Obstacle>,
 }
 
-/// Why a backend is left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// There is no way to it.
-    Unresolved(Unresolved),
-    /// Its packets would need a router, which `l2` forwarding can't pass.
-    BehindRouter(IpAddr),
+/// What was observed.
+#[derive(Clone, Copy)]
+pub struct Observed<'a> {
+    /// The ways to the backends.
+    pub next_hops: &'a NextHops,
+    /// A look through the connection table that began after the slots were as they are, if there was one.
+    pub census: Option<&'a Census>,
+    /// Pins that were refused since the start, by the services' numbers.
+    pub refused: &'a BTreeMap<u32, u64>,
+    /// The present.
+    pub now: Tick,
 }
 
-impl std::fmt::Display for Obstacle {
-    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Obstacle::Unresolved(reason) => reason.fmt(out),
-            Obstacle::BehindRouter(router) => {
-                write!(out, "it is behind router {router}, but l2 forwarding needs it on the link; use ipip")
-            }
-        }
-    }
+/// What the planner knows of the past.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    roster: Roster,
+    courses: Courses,
+    tables: Tables,
 }
 
-/// What the maps should hold.
-///
-/// Numbers follow the order of the configuration: services from 0, backends from 1. Lookup tables are of the backends
-/// that can be reached from this node.
+/// What the maps should hold at first.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
-    desired_after(&Tables::default(), config, next_hops)
+    let observed = Observed { next_hops, census: None, refused: &BTreeMap::new(), now: Tick(0) };
+    Planner::new(config.maps).desired(config, &Image::default(), observed)
 }
 
-/// The same, where `former` tables are known: those that are still wanted aren't built again.
-#[must_use]
-pub fn desired_after(former: &Tables, config: &Config, next_hops: &NextHops) -> Desired {
-    let mut desired = Desired::default();
-    let mut backend_numbers = (1..=BackendIndex::MAX.0).map(BackendIndex);
-    let vips = vips(config, &mut desired.image);
-    for (index, service) in (0..).zip(&config.services) {
-        let backends: Vec<_> = service
-            .backends
-            .iter()
-            .zip(&mut backend_numbers)
-            .map(|(backend, number)| (number, reach(config, service, backend.address, next_hops)))
-            .collect();
-        let table = desired.tables.table(former, &members(service, &backends), service.table_size);
-        let placed = place(&mut desired.image, index, vips[&service.vip], service, &backends, &table);
-        desired.services.push(placed);
+impl Planner {
+    /// Knows nothing yet; for maps of those sizes.
+    #[must_use]
+    pub fn new(sizes: MapSizes) -> Self {
+        Planner {
+            roster: Roster::new(sizes.services, sizes.backends + 1),
+            courses: Courses::default(),
+            tables: Tables::default(),
+        }
     }
+
+    /// What the maps should hold now, where they hold `present`.
+    #[must_use]
+    pub fn desired(&mut self, config: &Config, present: &Image, observed: Observed) -> Desired {
+        let Observed { next_hops, census, refused, now } = observed;
+        self.roster.update(config, |service, address| way::way(config, service, address, next_hops), now);
+        self.courses.note_refusals(refused, now);
+        let mut desired = Desired::default();
+        let vips = vips::place(config, &mut self.roster, &mut desired.image);
+        for service in &config.services {
+            let Some(roll) = self.roster.roll(service) else { continue };
+            let members: Vec<(&BackendId, &Member)> = roll.members.iter().collect();
+            let wanted = Wanted::of(service, &members, now, |members, size| {
+                desired.tables.table(&self.tables, members, size)
+            });
+            let former = present.tables.get(&roll.number);
+            let slots = self.courses.advance(service, roll, &wanted, former, census, now);
+            vips::place_service(&mut desired.image, vips[&service.vip], service, roll, wanted.turns());
+            place_backends(&mut desired.image, service, roll.number, &members, now);
+            let progress = self.courses.progress(service, roll.number, &slots, now);
+            desired.image.tables.insert(roll.number, slots.clone());
+            desired.services.push(DesiredService {
+                index: roll.number,
+                fingerprint: wanted.fingerprint(),
+                generation: self.courses.generation(roll.number),
+                backends: backends(service, &members, &wanted, &progress),
+                progress,
+            });
+        }
+        desired.image.settings = settings(&desired.image, next_hops);
+        self.courses.keep_only(&desired.image);
+        self.tables = desired.tables.clone();
+        desired
+    }
+
+    /// Takes note of a look through the connection table, after the maps hold `present`.
+    pub fn looked(&mut self, config: &Config, present: &Image, census: &Census) {
+        let named: BTreeSet<BackendIndex> = if self.roster.waits() {
+            let slots = present.tables.values().flat_map(|slots| slots.iter());
+            slots.flat_map(|slot| [Some(slot.current()), slot.previous()]).flatten().collect()
+        } else {
+            BTreeSet::new()
+        };
+        self.roster.looked(config, |index| census.pins(index) > 0, |index| named.contains(&index));
+    }
+
+    /// Whether a configuration can be taken over now.
+    #[must_use]
+    pub fn has_room(&self, config: &Config) -> bool {
+        self.roster.has_room(config)
+    }
+
+    /// Gives an order, or takes it back. `false` if there is no such backend.
+    pub fn order(&mut self, service: &config::Service, backend: &BackendId, order: Option<Order>) -> bool {
+        self.roster.order(service, backend, order)
+    }
+
+    /// Whether a look through the connection table would change something.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.roster.waits() || self.courses.wait()
+    }
+
+    /// Addresses of all backends, those that are leaving too.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.roster.addresses()
+    }
+}
+
+/// Adds the ways to a service's backends, and what each does.
+fn place_backends(
+    image: &mut Image,
+    service: &config::Service,
+    number: u32,
+    members: &[(&BackendId, &Member)],
+    now: Tick,
+) {
+    for (_, member) in members {
+        image.backends.extend(member.way.map(|way| (member.number, way)));
+        image.roles.insert(member.number, member.role(service, number, now));
+    }
+}
+
+fn backends(
+    service: &config::Service,
+    members: &[(&BackendId, &Member)],
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Vec<DesiredBackend> {
+    let place = |id: &BackendId| service.backends.iter().position(|backend| BackendId::of(backend) == *id);
+    let mut backends: Vec<_> = members
+        .iter()
+        .map(|&(id, member)| {
+            let desired = DesiredBackend {
+                id: id.clone(),
+                weight: member.weight,
+                index: member.number,
+                state: member.state(),
+                slots: wanted.share(member.number),
+                former_slots: progress.former.get(&member.number).copied().unwrap_or_default(),
+                obstacle: member.obstacle.clone(),
+            };
+            (place(id).unwrap_or(usize::MAX), desired)
+        })
+        .collect();
+    backends.sort_by_key(|(place, _)| *place);
+    backends.into_iter().map(|(_, backend)| backend).collect()
+}
+
+fn settings(image: &Image, next_hops: &NextHops) -> Settings {
     let own = |is_version: fn(&IpAddr) -> bool| {
         let sources = next_hops.values().flatten().map(|hop| hop.source);
         sources.filter(is_version).map(of_ip).min().unwrap_or_default()
     };
-    desired.image.settings = Settings {
+    Settings {
         own_v4: own(IpAddr::is_ipv4),
         own_v6: own(IpAddr::is_ipv6),
-        has_prefixes: u64::from(!desired.image.prefixes.is_empty()),
-    };
-    desired
-}
-
-/// Adds the VIPs to the image, and returns their numbers.
-fn vips(config: &Config, image: &mut Image) -> BTreeMap<Prefix, u32> {
-    let mut numbers = BTreeMap::new();
-    for service in &config.services {
-        let next = numbers.len() as u32;
-        let index = *numbers.entry(service.vip).or_insert(next);
-        let any_port = config.services.iter().any(|other| other.vip == service.vip && other.port.is_none());
-        let mut flags = VipFlags::default();
-        flags.set(VipFlags::ANSWERS_ECHO, config.answer_echo);
-        flags.set(VipFlags::HAS_ANY_PORT, any_port);
-        let vip = Vip { index, flags };
-        let address = of_ip(service.vip.address);
-        if service.vip.is_one_address() {
-            image.vips.insert(address, vip);
-        } else {
-            image.prefixes.insert((address, service.vip.mapped_length()), vip);
-        }
-    }
-    numbers
-}
-
-type Reached = (BackendIndex, Result<Backend, Obstacle>);
-
-/// Who shares the slots of a service's lookup table.
-fn members<'name>(service: &'name config::Service, backends: &[Reached]) -> Vec<Member<'name>> {
-    let backends = service.backends.iter().zip(backends);
-    backends
-        .map(|(backend, (_, entry))| Member {
-            name: &backend.name,
-            weight: if entry.is_ok() { backend.weight } else { 0 },
-        })
-        .collect()
-}
-
-/// Adds one service to the image.
-fn place(
-    image: &mut Image,
-    index: u32,
-    vip: u32,
-    service: &config::Service,
-    backends: &[Reached],
-    table: &Table,
-) -> DesiredService {
-    let mut entries: Vec<_> =
-        table.slots.iter().map(|&member| Slot::stable(backends[member as usize].0)).collect();
-    entries.resize(service.table_size as usize, Slot::stable(BackendIndex::NONE));
-
-    image.tables.insert(index, entries);
-    let mut flags = ServiceFlags::default().with_quic(service.quic_server_id_length);
-    flags.set(ServiceFlags::BY_SOURCE, service.affinity == Affinity::Source);
-    flags.set(ServiceFlags::BY_ADDRESSES, service.fragments == Fragments::ByAddresses);
-    let entry = Service { index, flags, table: index, slots: service.table_size };
-    let key = match service.port {
-        Some(port) => ServiceKey::new(vip, port, service.protocol),
-        None => ServiceKey::any_port(vip, service.protocol),
-    };
-    image.services.insert(key, entry);
-    if service.fragments == Fragments::ByAddresses {
-        image.services.insert(ServiceKey::fragments(vip, service.protocol), entry);
-    }
-    // One that can't be reached keeps its ID, which leads nowhere: the flow's slot counts.
-    let named = service.backends.iter().zip(backends).filter_map(|(backend, (number, reached))| {
-        let number = if reached.is_ok() { *number } else { BackendIndex::NONE };
-        Some((QuicKey::new(index, backend.quic_server_id?), number))
-    });
-    image.quic.extend(named);
-    let reachable = backends.iter().filter_map(|(number, entry)| Some((*number, *entry.as_ref().ok()?)));
-    image.backends.extend(reachable);
-
-    let backends = backends
-        .iter()
-        .zip(&table.shares)
-        .map(|((number, entry), &slots)| DesiredBackend {
-            index: *number,
-            slots,
-            obstacle: entry.as_ref().err().cloned(),
-        })
-        .collect();
-    DesiredService { index, fingerprint: table.fingerprint, backends }
-}
-
-/// The map's entry for a backend, if there is a way to it.
-fn reach(
-    config: &Config,
-    service: &config::Service,
-    address: IpAddr,
-    next_hops: &NextHops,
-) -> Result<Backend, Obstacle> {
-    let no_route = |reason: String| Obstacle::Unresolved(Unresolved::NoRoute(reason));
-    let NextHop { link, source, gateway } = match next_hops.get(&address) {
-        Some(found) => found.clone().map_err(Obstacle::Unresolved)?,
-        None => return Err(no_route("not asked for yet".into())),
-    };
-    let prefix = config.tunnel_source(source);
-    let (source, spread_bits) = (prefix.address, prefix.free_bits().min(16));
-    let ends = match (source, address) {
-        (IpAddr::V4(source), IpAddr::V4(address)) => Ends::V4(source.octets(), address.octets()),
-        (IpAddr::V6(source), IpAddr::V6(address)) => Ends::V6(source.octets(), address.octets()),
-        (source, _) => {
-            return Err(no_route(format!("the source address {source} is of the other IP version")));
-        }
-    };
-    match (service.forwarding, gateway) {
-        (Forwarding::L2, Some(router)) => Err(Obstacle::BehindRouter(router)),
-        (Forwarding::L2, None) => Ok(Backend::l2(link)),
-        (Forwarding::Ipip, _) => Ok(Backend::ipip(link, ends, spread_bits)),
-        (Forwarding::Gue { port }, _) => Ok(Backend::gue(link, ends, spread_bits, port)),
+        has_prefixes: u64::from(!image.prefixes.is_empty()),
     }
 }
-
-/// One write to a map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Enters or replaces a backend.
-    Backend(BackendIndex, Backend),
-    /// Gives a backend its role in its service.
-    Role(BackendIndex, Role),
-    /// Installs a new table.
-    Table(u32, Vec<Slot>),
-    /// Changes slots of a table where they are.
-    Slots(u32, Vec<(u32, Slot)>),
-    /// Enters or replaces a backend's QUIC server ID.
-    Quic(QuicKey, BackendIndex),
-    /// Enters or replaces a service.
-    Service(ServiceKey, Service),
-    /// Enters or replaces a VIP.
-    Vip(Address, Vip),
-    /// Enters or replaces a VIP that is a prefix: its address and the bits of its 128 that count.
-    Prefix((Address, u32), Vip),
-    /// Replaces what is known of the node.
-    Settings(Settings),
-}
-
-/// How to get from what the maps hold to what they should hold.
-///
-/// In an order in which nothing names what isn't there yet: backends, then the slots that name them, then the services
-/// that name the tables, then the VIPs that name those. What nothing names any more stays: a packet may be on its way to it.
-#[must_use]
-pub fn plan(present: &Image, desired: &Image) -> Vec<Write> {
-    let mut writes = changed(&present.backends, &desired.backends, Write::Backend);
-    writes.extend(changed(&present.roles, &desired.roles, Write::Role));
-    for (&number, slots) in &desired.tables {
-        match present.tables.get(&number) {
-            Some(former) if former.len() == slots.len() => {
-                let changed: Vec<_> =
-                    (0..).zip(slots).zip(former).filter(|((_, slot), former)| slot != former).collect();
-                if !changed.is_empty() {
-                    let slots = changed.into_iter().map(|((place, slot), _)| (place, *slot)).collect();
-                    writes.push(Write::Slots(number, slots));
-                }
-            }
-            _ => writes.push(Write::Table(number, slots.clone())),
-        }
-    }
-    writes.extend(changed(&present.quic, &desired.quic, Write::Quic));
-    writes.extend(changed(&present.services, &desired.services, Write::Service));
-    writes.extend(changed(&present.prefixes, &desired.prefixes, Write::Prefix));
-    if present.settings != desired.settings {
-        writes.push(Write::Settings(desired.settings));
-    }
-    writes.extend(changed(&present.vips, &desired.vips, Write::Vip));
-    writes
-}
-
-/// A write for each entry that isn't there yet or is another.
-fn changed<K: Ord + Copy, V: PartialEq + Copy>(
-    present: &BTreeMap<K, V>,
-    desired: &BTreeMap<K, V>,
-    write: impl Fn(K, V) -> Write,
-) -> Vec<Write> {
-    let differing = desired.iter().filter(|(key, value)| present.get(key) != Some(value));
-    differing.map(|(&key, &value)| write(key, value)).collect()
-}
-
-/// What the maps hold after a write; the kernel's side of it is the applier.
-pub fn write(image: &mut Image, write: &Write) {
-    match write {
-        Write::Backend(index, backend) => {
-            image.backends.insert(*index, *backend);
-        }
-        Write::Role(index, role) => {
-            image.roles.insert(*index, *role);
-        }
-        Write::Table(number, slots) => {
-            image.tables.insert(*number, slots.clone());
-        }
-        Write::Slots(number, slots) => {
-            if let Some(table) = image.tables.get_mut(number) {
-                for &(place, slot) in slots {
-                    table[place as usize] = slot;
-                }
-            }
-        }
-        Write::Quic(key, index) => {
-            image.quic.insert(*key, *index);
-        }
-        Write::Service(key, service) => {
-            image.services.insert(*key, *service);
-        }
-        Write::Vip(address, vip) => {
-            image.vips.insert(*address, *vip);
-        }
-        Write::Prefix(prefix, vip) => {
-            image.prefixes.insert(*prefix, *vip);
-        }
-        Write::Settings(settings) => image.settings = *settings,
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -2,13 +2,13 @@
 //!
 //! Pure: what was observed and the time are arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use lb_common::backend::Backend as Way;
 use lb_common::clock::{Tick, ticks};
 use lb_common::slot::BackendIndex;
-use lb_common::standing::Takes;
+use lb_common::standing::{Role, Takes};
 
 use crate::config::{self, Config, DownFlows, Prefix};
 use crate::numbers::Numbers;
@@ -64,6 +64,8 @@ pub enum Order {
 pub struct Member {
     /// Its number in the maps.
     pub number: BackendIndex,
+    /// Its share of new flows, relative to the other backends'.
+    pub weight: u32,
     /// The way to it, as last known.
     pub way: Option<Way>,
     /// Why it can't be reached, if it can't.
@@ -74,8 +76,8 @@ pub struct Member {
     down_since: Option<Tick>,
     /// Since when it isn't in the configuration.
     leaving_since: Option<Tick>,
-    /// Whether it has kept flows.
-    keeps: bool,
+    /// Which flows it takes, as of the last update.
+    pub taking: Takes,
     /// Whether it let go of its flows, and pins to it may be left: it takes nothing until there was a look through all of
     /// them.
     is_void: bool,
@@ -94,6 +96,7 @@ pub struct Roll {
 #[derive(Clone, Debug)]
 pub struct Roster {
     rolls: BTreeMap<ServiceId, Roll>,
+    vips: Numbers<Prefix>,
     services: Numbers<ServiceId>,
     backends: Numbers<(ServiceId, BackendId)>,
 }
@@ -119,6 +122,7 @@ impl Roster {
     pub fn new(services: u32, backends: u32) -> Self {
         Roster {
             rolls: BTreeMap::new(),
+            vips: Numbers::new(0..services),
             services: Numbers::new(0..services),
             backends: Numbers::new(1..backends),
         }
@@ -151,19 +155,47 @@ impl Roster {
                 let key = BackendId::of(backend);
                 let Some(number) = self.backends.of(&(id, key.clone())) else { continue };
                 let number = BackendIndex(number as u16);
-                roll.members.entry(key).or_insert_with(|| Member::new(number)).leaving_since = None;
+                let member = roll.members.entry(key).or_insert_with(|| Member::new(number));
+                member.leaving_since = None;
+                member.weight = backend.weight;
             }
             for (key, member) in &mut roll.members {
                 member.reach(way(service, key.address), now);
-                member.is_void |= member.keeps && member.wants(service, now) == Takes::NONE;
-                member.keeps = member.takes(service, now) != Takes::NONE;
+                let had_flows = member.taking != Takes::NONE;
+                member.is_void |= had_flows && member.wants(service, now) == Takes::NONE;
+                member.taking = member.takes(service, now);
             }
             self.rolls.insert(id, roll);
         }
         for (id, roll) in former {
             roll.members.into_keys().for_each(|key| self.backends.give_back(&(id, key)));
             self.services.give_back(&id);
+            if !config.services.iter().any(|service| service.vip == id.vip) {
+                self.vips.give_back(&id.vip);
+            }
         }
+    }
+
+    /// The number of a VIP.
+    pub fn vip(&mut self, vip: Prefix) -> Option<u32> {
+        self.vips.of(&vip)
+    }
+
+    /// Addresses of all backends.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.rolls.values().flat_map(|roll| roll.members.keys()).map(|id| id.address).collect()
+    }
+
+    /// Whether there are numbers for all that a configuration names, those of former services and backends not counted that
+    /// something may still name.
+    #[must_use]
+    pub fn has_room(&self, config: &Config) -> bool {
+        let ids = config.services.iter().map(ServiceId::of);
+        let backends = config.services.iter().flat_map(|service| {
+            service.backends.iter().map(|backend| (ServiceId::of(service), BackendId::of(backend)))
+        });
+        self.services.has_room(&ids.collect()) && self.backends.has_room(&backends.collect())
     }
 
     /// Gives an order, or takes it back. `false` if there is no such backend.
@@ -203,6 +235,7 @@ impl Roster {
         self.backends.release(|number| is_pinned(index(number)) || has_slot(index(number)));
         if !self.backends.waits() {
             self.services.release(|_| false);
+            self.vips.release(|_| false);
         }
     }
 
@@ -212,6 +245,7 @@ impl Roster {
         let members = || self.rolls.values().flat_map(|roll| roll.members.values());
         self.backends.waits()
             || self.services.waits()
+            || self.vips.waits()
             || members().any(|member| member.is_void || member.leaving_since.is_some())
     }
 }
@@ -220,12 +254,13 @@ impl Member {
     fn new(number: BackendIndex) -> Self {
         Member {
             number,
+            weight: 0,
             way: None,
             obstacle: None,
             order: None,
             down_since: None,
             leaving_since: None,
-            keeps: false,
+            taking: Takes::NONE,
             is_void: false,
         }
     }
@@ -252,7 +287,8 @@ impl Member {
 
     fn wants(&self, service: &config::Service, now: Tick) -> Takes {
         let flows = &service.flows;
-        let within = |since: Option<Tick>, seconds| since.is_none_or(|since| now.since(since) <= ticks(seconds));
+        let within =
+            |since: Option<Tick>, seconds| since.is_none_or(|since| now.since(since) <= ticks(seconds));
         let is_cut = match self.order {
             Some(Order::Disable) => true,
             Some(Order::Drain { until }) => now.since(until) > 0,
@@ -263,8 +299,23 @@ impl Member {
         if self.way.is_none() || is_cut || is_lost || has_left {
             return Takes::NONE;
         }
-        let is_active = self.order.is_none() && self.down_since.is_none() && self.leaving_since.is_none();
+        let is_active = self.order.is_none()
+            && self.down_since.is_none()
+            && self.leaving_since.is_none()
+            && self.weight > 0;
         if is_active { Takes::ALL } else { Takes::OLD_ONLY }
+    }
+
+    /// What it does in its service now.
+    #[must_use]
+    pub fn role(&self, service: &config::Service, number: u32, now: Tick) -> Role {
+        Role { service: number, takes: self.takes(service, now), weight: self.weight }
+    }
+
+    /// Whether it isn't in the configuration any more.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving_since.is_some()
     }
 
     /// How it stands.

@@ -36,11 +36,6 @@ impl Tabular for Vec<Backend> {
         let mut table =
             titled(["SERVICE", "BACKEND", "ADDRESS", "WEIGHT", "SLOTS", "PACKETS", "BYTES", "STATE"]);
         for backend in self {
-            let state = match (backend.state, &backend.reason) {
-                (BackendState::Active, _) => "active".to_string(),
-                (BackendState::Unresolved, None) => "unresolved".to_string(),
-                (BackendState::Unresolved, Some(reason)) => format!("unresolved: {reason}"),
-            };
             table.add_row([
                 backend.service.clone(),
                 backend.name.clone(),
@@ -49,7 +44,7 @@ impl Tabular for Vec<Backend> {
                 backend.slots.to_string(),
                 backend.packets.to_string(),
                 backend.bytes.to_string(),
-                state,
+                state(backend),
             ]);
         }
         aligned(table, &[3, 4, 5, 6])
@@ -75,6 +70,28 @@ impl Tabular for Status {
             .collect();
         let interfaces = if interfaces.is_empty() { "no interface".into() } else { interfaces.join(", ") };
         format!("lbd {} on {interfaces}\n{}", self.version, aligned(table, &[1]))
+    }
+}
+
+/// As in `active`, `down: 10.0.0.1 doesn't answer on eth0`, `draining: 12 flows, 7 slots` and `draining: safe to stop`.
+fn state(backend: &Backend) -> String {
+    let name = match backend.state {
+        BackendState::Active => return "active".into(),
+        BackendState::Draining => "draining",
+        BackendState::Down => "down",
+        BackendState::Disabled => "disabled",
+        BackendState::Leaving => "leaving",
+    };
+    let mut said = name.to_owned();
+    if let Some(reason) = &backend.reason {
+        said = format!("{said}: {reason}");
+    }
+    match (backend.state, backend.safe_to_stop) {
+        (BackendState::Down, true) => said,
+        (_, true) => format!("{said}: safe to stop"),
+        (_, false) => {
+            format!("{said}: {} flows, {} slots", backend.pinned, backend.slots + backend.former_slots)
+        }
     }
 }
 

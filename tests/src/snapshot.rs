@@ -158,7 +158,7 @@ mod tests {
 /// Answers of `lbctl` in which nothing was counted yet.
 #[cfg(test)]
 pub(crate) mod sample {
-    use lb_userspace::api::{Backend, BackendState, Service, Status};
+    use lb_userspace::api::{Backend, BackendState, Service, Slots, Status};
 
     use super::Reasons;
 
@@ -187,6 +187,9 @@ pub(crate) mod sample {
             backends: 1,
             packets: 0,
             bytes: 0,
+            generation: 1,
+            slots: Slots { stable: 65_537, migrating: 0, tracked: 0, settled_in: 0 },
+            pins: Reasons::new(),
             answered: 0,
             dropped: Reasons::new(),
         }
@@ -204,6 +207,9 @@ pub(crate) mod sample {
             next_hop_mac: None,
             source: None,
             slots: 65_537,
+            former_slots: 0,
+            pinned: 0,
+            safe_to_stop: false,
             packets: 0,
             bytes: 0,
         }

@@ -33,10 +33,10 @@ fn a_backend_that_is_lost_leaves_its_slots_to_the_others_until_it_is_back() -> R
     let before = backends(&balancer)?;
 
     ip(&lab, Host::Router, "link set b2 down")?;
-    let during = wait::until("b2 unresolved", || {
+    let during = wait::until("b2 down", || {
         let backends = backends(&balancer)?;
         let mut lost = backends.iter().filter(|backend| backend.name == "b2");
-        Ok(lost.all(|backend| backend.state == BackendState::Unresolved).then_some(backends))
+        Ok(lost.all(|backend| backend.state == BackendState::Down).then_some(backends))
     })?;
     for (before, during) in before.iter().zip(&during) {
         let (name, address) = (&during.name, during.address);
@@ -86,7 +86,7 @@ fn a_silent_backend_is_named_once() -> Result<()> {
         wait::until(kernel, || Ok(ip(&lab, Host::Balancer, &line)?.contains(kernel).then_some(())))?;
     }
     let (state, reason, slots) = state(&balancer, "b2")?;
-    assert_eq!((state, slots), (BackendState::Unresolved, 0));
+    assert_eq!((state, slots), (BackendState::Down, 0));
     assert_eq!(reason.as_deref(), Some("198.51.100.99 doesn't answer on eth0"));
     let log = balancer.log();
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("b2")).collect();
@@ -97,7 +97,7 @@ fn a_silent_backend_is_named_once() -> Result<()> {
     // The service runs all the same, and says so.
     assert_eq!(answers(&lab, &WEB, 30)?.len(), 30);
     let table = balancer.lbctl(&["backend", "list"])?;
-    assert!(table.contains("unresolved: 198.51.100.99 doesn't answer on eth0"), "{table}");
+    assert!(table.contains("down: 198.51.100.99 doesn't answer on eth0"), "{table}");
     let services = balancer.lbctl(&["service", "list"])?;
     assert!(services.lines().any(|line| line.starts_with(WEB.name)), "{services}");
     Ok(())
@@ -120,9 +120,7 @@ fn an_interface_may_vanish_and_return() -> Result<()> {
         ip(&lab, Host::Balancer, "link delete side0")?;
         // Not always: the kernel may be faster in making it anew than lbd in looking.
         if round % 2 == 1 {
-            wait::until("b2 unresolved", || {
-                Ok((state(&balancer, "b2")?.0 == BackendState::Unresolved).then_some(()))
-            })?;
+            wait::until("b2 down", || Ok((state(&balancer, "b2")?.0 == BackendState::Down).then_some(())))?;
             let answers: BTreeSet<_> = answers(&lab, &WEB, 30)?.into_iter().collect();
             assert_eq!(answers, ["b1".into(), "b3".into()].into());
         }
@@ -232,7 +230,7 @@ fn an_interface_that_cannot_send_xdp_frames_is_an_obstacle_in_driver_mode() -> R
     let yaml = balancer::configure(lab.directory(), &[WEB]).replace("198.51.100.12", "10.99.0.2");
     let balancer = Balancer::start_with(&lab, &yaml)?;
     let (state_in_driver, reason, slots) = state(&balancer, "b2")?;
-    assert_eq!((state_in_driver, slots), (BackendState::Unresolved, 0));
+    assert_eq!((state_in_driver, slots), (BackendState::Down, 0));
     let reason = reason.context("a reason")?;
     assert!(
         reason.starts_with("side-bridge (bridge) can't send what XDP hands it in driver mode"),
@@ -326,9 +324,7 @@ fn a_burst_of_routes_costs_a_few_looks() -> Result<()> {
     run(Command::new("ip").args(["-n", lab.host(Host::Balancer).name(), "-batch"]).arg(&batch))?;
     ip(&lab, Host::Balancer, "link delete side0")?;
     let started = Instant::now();
-    wait::until("b2 unresolved", || {
-        Ok((state(&balancer, "b2")?.0 == BackendState::Unresolved).then_some(()))
-    })?;
+    wait::until("b2 down", || Ok((state(&balancer, "b2")?.0 == BackendState::Down).then_some(())))?;
     println!("seen after {:?}", started.elapsed());
     Ok(())
 }

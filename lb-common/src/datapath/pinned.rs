@@ -84,33 +84,35 @@ pub struct Question {
     pub phase: Phase,
 }
 
-/// A question in four words, as a function of the kernel's programs may be asked it.
-pub type QuestionWords = [u64; 4];
+/// A question in words, as a function of the kernel's programs may be asked it.
+pub type QuestionWords = [u64; 5];
 
 impl Question {
     /// The question in words.
     #[inline(always)]
     #[must_use]
     pub fn words(&self) -> QuestionWords {
-        let Service { index, flags, table, slots } = self.service;
+        let Service { index, flags, table, slots, turns } = self.service;
         [
             u64::from(index) | u64::from(flags.0) << 32,
             u64::from(table) | u64::from(slots) << 32,
             u64::from(self.slot.0) | (self.phase as u64) << 32,
             self.flow_hash,
+            u64::from(turns),
         ]
     }
 
     /// The question that these words are.
     #[inline(always)]
     #[must_use]
-    pub fn from_words([first, second, third, flow_hash]: QuestionWords) -> Self {
+    pub fn from_words([first, second, third, flow_hash, turns]: QuestionWords) -> Self {
         Question {
             service: Service {
                 index: first as u32,
                 flags: ServiceFlags((first >> 32) as u32),
                 table: second as u32,
                 slots: (second >> 32) as u32,
+                turns: turns as u32,
             },
             slot: Slot(third as u32),
             flow_hash,

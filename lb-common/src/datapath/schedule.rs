@@ -13,47 +13,49 @@ pub const MOST_ASKED: u32 = 64;
 pub fn next<T: Tables>(tables: &T, service: &Service) -> Option<BackendIndex> {
     match service.flags.scheduler() {
         Scheduler::ROUND_ROBIN => {
-            in_slot(tables, service, tables.turn(service.index).checked_rem(service.slots)?)
+            at_turn(tables, service, tables.turn(service.index).checked_rem(service.turns)?)
         }
-        Scheduler::TWO_CHOICES => least(tables, service, 2, |_| any_slot(tables, service)),
+        Scheduler::TWO_CHOICES => least(tables, service, 2, |_| any_turn(tables, service)),
         Scheduler::LEAST_CONNECTIONS => {
             // Of equals it isn't always the first.
-            let start = any_slot(tables, service);
+            let start = any_turn(tables, service);
             least(tables, service, MOST_ASKED, |number| {
-                let slot = start + number;
-                if slot < service.slots { slot } else { slot - service.slots }
+                let turn = start + number;
+                if turn < service.turns { turn } else { turn - service.turns }
             })
         }
-        _ => in_slot(tables, service, any_slot(tables, service)),
+        _ => at_turn(tables, service, any_turn(tables, service)),
     }
 }
 
 #[inline(always)]
-fn any_slot<T: Tables>(tables: &T, service: &Service) -> u32 {
-    slot_of(u64::from(tables.random()) << 32, service.slots)
+fn any_turn<T: Tables>(tables: &T, service: &Service) -> u32 {
+    slot_of(u64::from(tables.random()) << 32, service.turns)
 }
 
+/// The rotation stands behind the slots.
 #[inline(always)]
-fn in_slot<T: Tables>(tables: &T, service: &Service, slot: u32) -> Option<BackendIndex> {
-    tables.slot(service.table, slot).map(Slot::current)
+fn at_turn<T: Tables>(tables: &T, service: &Service, turn: u32) -> Option<BackendIndex> {
+    let backend = tables.slot(service.table, service.slots + turn).map(Slot::current);
+    backend.filter(|backend| *backend != BackendIndex::NONE)
 }
 
-/// The backend with the fewest flows for its weight, of those in `most` slots.
+/// The backend with the fewest flows for its weight, of those at `most` turns.
 #[inline(always)]
 fn least<T: Tables>(
     tables: &T,
     service: &Service,
     most: u32,
-    slot: impl Fn(u32) -> u32,
+    turn: impl Fn(u32) -> u32,
 ) -> Option<BackendIndex> {
     let mut best = BackendIndex::NONE;
     // Flows and weight of the best so far; as a fraction, none is greater.
     let (mut flows, mut weight) = (u64::from(u32::MAX), 0);
     for number in 0..most {
-        if number >= service.slots {
+        if number >= service.turns {
             break;
         }
-        let backend = in_slot(tables, service, slot(number))?;
+        let backend = at_turn(tables, service, turn(number))?;
         if let Some(standing) = tables.standing(backend)
             && standing.takes(service.index).has(Takes::NEW)
         {

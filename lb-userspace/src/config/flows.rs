@@ -73,8 +73,7 @@ const SOURCE_HASH: &str = "source_hash";
 
 const DOWN_FLOWS: &[(&str, DownFlows)] = &[("reset", DownFlows::Reset), ("keep", DownFlows::Keep)];
 
-const DATAGRAMS: &[(&str, Datagrams)] =
-    &[("sticky", Datagrams::Sticky), ("stateless", Datagrams::Stateless)];
+const DATAGRAMS: &[(&str, Datagrams)] = &[("sticky", Datagrams::Sticky), ("stateless", Datagrams::Stateless)];
 
 impl Flows {
     /// What a service has that says nothing of it.
@@ -90,7 +89,13 @@ impl Flows {
         }
     }
 
-    /// Whether a table of backends alone says where a flow goes, whatever it was before.
+    /// The scheduler's name, as it is written.
+    #[must_use]
+    pub fn scheduler_name(&self) -> &'static str {
+        SCHEDULERS.iter().find(|(_, scheduler)| *scheduler == self.scheduler).map_or("", |(name, _)| *name)
+    }
+
+    /// Whether every flow is pinned: where it goes isn't a function of the flow.
     #[must_use]
     pub fn are_pinned(&self) -> bool {
         self.scheduler != Scheduler::HASH
@@ -106,22 +111,21 @@ pub(super) fn from_written(
     protocol: Option<Protocol>,
 ) -> Option<Flows> {
     let default = Flows::default_of(protocol.unwrap_or(Protocol::TCP));
-    let scheduler =
-        section.optional("scheduler", written.scheduler.as_ref(), default.scheduler, |text| {
-            value::choice(text, SCHEDULERS)
-        });
+    let scheduler = section.optional("scheduler", written.scheduler.as_ref(), default.scheduler, |text| {
+        value::choice(text, SCHEDULERS)
+    });
     let mut seconds = |field, word: &Option<file::Word>, default, range| {
         section.optional(field, word.as_ref(), default, |text| value::seconds(text, range))
     };
     let idle_timeout = seconds("idle_timeout", &written.idle_timeout, default.idle_timeout, &IDLE_TIMES);
     let drain_timeout = seconds("drain_timeout", &written.drain_timeout, default.drain_timeout, &OTHER_TIMES);
     let down_grace = seconds("down_grace", &written.down_grace, default.down_grace, &OTHER_TIMES);
-    let down_flows = section.optional("down_flows", written.down_flows.as_ref(), default.down_flows, |text| {
-        value::choice(text, DOWN_FLOWS)
-    });
-    let datagrams = section.optional("udp", written.udp.as_ref(), default.datagrams, |text| {
-        value::choice(text, DATAGRAMS)
-    });
+    let down_flows =
+        section.optional("down_flows", written.down_flows.as_ref(), default.down_flows, |text| {
+            value::choice(text, DOWN_FLOWS)
+        });
+    let datagrams = section
+        .optional("udp", written.udp.as_ref(), default.datagrams, |text| value::choice(text, DATAGRAMS));
     if let (Some(word), Some(Protocol::TCP)) = (&written.udp, protocol) {
         section.error("udp", word.referenced, "the service is of TCP, which has none; remove it");
     }

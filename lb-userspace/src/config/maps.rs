@@ -79,7 +79,6 @@ pub(super) fn from_written(root: &mut Section, written: Option<&Spanned<file::Ma
         .optional("backends", backends.as_ref(), default.backends, |text| value::number(text, &BACKENDS));
     let fragments = section
         .optional("fragments", fragments.as_ref(), default.fragments, |text| value::number(text, &FRAGMENTS));
-    let flows =
-        section.optional("flows", flows.as_ref(), default.flows, |text| value::number(text, &FLOWS));
+    let flows = section.optional("flows", flows.as_ref(), default.flows, |text| value::number(text, &FLOWS));
     Some(MapSizes { services: services?, backends: backends?, fragments: fragments?, flows: flows? })
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use lb_common::flow::Protocol;
-use lb_common::verdict::{Answer, DropReason, FORWARDED, PassReason, RECEIVED, Verdict};
+use lb_common::verdict::{Answer, DropReason, FORWARDED, PassReason, PinEvent, RECEIVED, Verdict};
 
 use super::Daemon;
-use crate::api::{Backend, BackendState, Interface, Report, Service, Status};
-use crate::config::Forwarding;
+use crate::api::{Backend, BackendState, Interface, Report, Service, Slots, Status};
+use crate::config::{self, Forwarding};
 use crate::image::Counters;
 use crate::next_hop::NextHop;
+use crate::planner::{DesiredBackend, Progress};
+use crate::roster::State;
 
 impl Daemon {
     /// Everything, at this moment.
@@ -56,12 +58,15 @@ impl Daemon {
                         Forwarding::Gue { .. } => "gue",
                     }
                     .into(),
-                    scheduler: "maglev".into(),
+                    scheduler: configured.flows.scheduler_name().into(),
                     table_size: configured.table_size,
                     fingerprint: format!("{:016x}", desired.fingerprint),
                     backends: configured.backends.len(),
                     packets: counted.forwarded.packets,
                     bytes: counted.forwarded.octets,
+                    generation: desired.generation,
+                    slots: slots(&desired.progress),
+                    pins: named(PinEvent::ALL.map(|event| (event.name(), counted.pins[event as usize]))),
                     answered: counted.answered,
                     dropped: named(dropped),
                 }
@@ -71,36 +76,49 @@ impl Daemon {
 
     fn backends(&self, counters: &Counters) -> Vec<Backend> {
         let services = self.config.services.iter().zip(&self.desired.services);
-        let backends = services.flat_map(|(service, desired)| {
-            let backends = service.backends.iter().zip(&desired.backends);
-            backends.map(move |(configured, desired)| (service, configured, desired))
-        });
-        backends
-            .map(|(service, configured, desired)| {
-                let counted = counters.backends.get(&desired.index).copied().unwrap_or_default();
-                let state =
-                    if desired.obstacle.is_none() { BackendState::Active } else { BackendState::Unresolved };
-                let hop = self.next_hops.get(&configured.address).and_then(|found| found.as_ref().ok());
-                let hop = hop.filter(|_| desired.obstacle.is_none());
-                Backend {
-                    service: service.name.clone(),
-                    name: configured.name.clone(),
-                    address: configured.address,
-                    weight: configured.weight,
-                    state,
-                    reason: desired.obstacle.as_ref().map(ToString::to_string),
-                    interface: hop.map(|hop| self.network.name(hop.link.egress)),
-                    next_hop_mac: hop.map(NextHop::mac),
-                    source: hop
-                        .filter(|_| service.forwarding != Forwarding::L2)
-                        .map(|hop| self.config.tunnel_source(hop.source).to_string()),
-                    slots: desired.slots,
-                    packets: counted.packets,
-                    bytes: counted.octets,
-                }
-            })
-            .collect()
+        let backends = services
+            .flat_map(|(service, desired)| desired.backends.iter().map(move |backend| (service, backend)));
+        backends.map(|(service, backend)| self.backend(service, backend, counters)).collect()
     }
+
+    fn backend(&self, service: &config::Service, desired: &DesiredBackend, counters: &Counters) -> Backend {
+        let counted = counters.backends.get(&desired.index).copied().unwrap_or_default();
+        let hop = self.next_hops.get(&desired.id.address).and_then(|found| found.as_ref().ok());
+        let hop = hop.filter(|_| desired.obstacle.is_none());
+        let pinned = self.census.pins(desired.index);
+        Backend {
+            service: service.name.clone(),
+            name: desired.id.name.clone(),
+            address: desired.id.address,
+            weight: desired.weight,
+            state: match desired.state {
+                State::Active => BackendState::Active,
+                State::Draining => BackendState::Draining,
+                State::Down => BackendState::Down,
+                State::Disabled => BackendState::Disabled,
+                State::Leaving => BackendState::Leaving,
+            },
+            reason: desired.obstacle.as_ref().map(ToString::to_string),
+            interface: hop.map(|hop| self.network.name(hop.link.egress)),
+            next_hop_mac: hop.map(NextHop::mac),
+            source: hop
+                .filter(|_| service.forwarding != Forwarding::L2)
+                .map(|hop| self.config.tunnel_source(hop.source).to_string()),
+            slots: desired.slots,
+            former_slots: desired.former_slots,
+            pinned,
+            safe_to_stop: desired.slots == 0 && desired.former_slots == 0 && pinned == 0,
+            packets: counted.packets,
+            bytes: counted.octets,
+        }
+    }
+}
+
+fn slots(progress: &Progress) -> Slots {
+    let Progress { stable, migrating, tracked, remaining, .. } = *progress;
+    // A tick is 2^27 ns.
+    let settled_in = (u64::from(remaining) << 27).div_ceil(1_000_000_000);
+    Slots { stable, migrating, tracked, settled_in }
 }
 
 /// Counters by name; those of zero are left out.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::MapData;
-use lb_common::directory::{Entry, WORDS, place_for};
+use lb_common::directory::{Entry, WORDS, place_for, place_of, removed};
 use memmap2::{MmapOptions, MmapRaw};
 
 /// One directory.
@@ -42,6 +42,13 @@ impl<E: Entry> Directory<E> {
         }
         self.word(place, E::FLAGS_WORD).store(words[E::FLAGS_WORD], Ordering::Release);
         Ok(())
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&self, key: &E::Key) {
+        if let Some(place) = place_of::<E>(key, self.bits, |place| self.entry(place)) {
+            self.word(place, E::FLAGS_WORD).store(removed(), Ordering::Release);
+        }
     }
 
     fn entry(&self, place: u32) -> E {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use aya::maps::{ArrayOfMaps, Map, MapData};
 use aya_obj::generated::bpf_attr;
-use aya_obj::generated::bpf_cmd::BPF_MAP_UPDATE_BATCH;
+use aya_obj::generated::bpf_cmd::{BPF_MAP_DELETE_ELEM, BPF_MAP_UPDATE_BATCH};
 use lb_common::slot::Slot;
 
 use super::slots::SlotTable;
@@ -54,6 +54,13 @@ impl SlotTables {
         Ok(())
     }
 
+    /// Takes a table out. Packets that are on their way through it find it still.
+    pub fn remove(&mut self, number: u32) -> Result<()> {
+        delete(self.fd.as_fd(), number).with_context(|| format!("lookup table {number}"))?;
+        self.tables.remove(&number);
+        Ok(())
+    }
+
     /// A table that was installed.
     pub fn get(&self, number: u32) -> Option<&SlotTable> {
         self.tables.get(&number)
@@ -90,6 +97,19 @@ fn update_together(array: BorrowedFd, indices: &[u32], maps: &[i32]) -> io::Resu
     // the attributes alone.
     let result = unsafe {
         libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_BATCH, &raw mut attributes, size_of::<bpf_attr>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Takes an inner map out of an array of maps.
+fn delete(array: BorrowedFd, index: u32) -> io::Result<()> {
+    // SAFETY: made of integers alone, of which all may be zero.
+    let mut attributes: bpf_attr = unsafe { std::mem::zeroed() };
+    attributes.__bindgen_anon_2.map_fd = array.as_raw_fd().cast_unsigned();
+    attributes.__bindgen_anon_2.key = &raw const index as u64;
+    // SAFETY: the kernel reads the key, of four octets, and the attributes.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, BPF_MAP_DELETE_ELEM, &raw mut attributes, size_of::<bpf_attr>())
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -3,9 +3,9 @@
 mod engine;
 mod frames;
 mod golden;
-mod pieces;
 mod many;
 mod memory;
+mod pieces;
 mod random;
 mod services;
 mod sizes;

@@ -11,7 +11,7 @@ use lb_common::wire::ethernet::Vlan;
 use lb_common::wire::quic::ServerId;
 use lb_userspace::attach::Mode;
 use lb_userspace::config::{
-    Affinity, Backend, Config, Forwarding, Fragments, Interface, MapSizes, Prefix, Service,
+    Affinity, Backend, Config, Flows, Forwarding, Fragments, Interface, MapSizes, Prefix, Service,
 };
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
@@ -217,6 +217,7 @@ impl Case {
             affinity: if self == Case::BySource { Affinity::Source } else { Affinity::Flow },
             fragments: if self == Case::ByAddresses { Fragments::ByAddresses } else { Fragments::Follow },
             quic_server_id_length: if self == Case::Quic { QUIC_SERVER_ID_LENGTH } else { 0 },
+            flows: Flows::default_of(self.protocol()),
             table_size: 251,
             backends: self.backends().iter().enumerate().map(backend).collect(),
         }

@@ -17,7 +17,7 @@ use crate::services::{Case, HASH_KEY, image};
 
 /// Entries of the maps that have a size of their own, and what they would be for those sizes.
 fn entries(kernel: &mut Kernel, sizes: MapSizes) -> [BTreeMap<String, u32>; 2] {
-    let MapSizes { services, backends, fragments } = sizes;
+    let MapSizes { services, backends, fragments, flows } = sizes;
     let places = 16 * services.next_power_of_two();
     let expected = BTreeMap::from([
         ("VIPS", places),
@@ -25,6 +25,9 @@ fn entries(kernel: &mut Kernel, sizes: MapSizes) -> [BTreeMap<String, u32>; 2] {
         ("PREFIXES", services),
         ("TABLES", services),
         ("BACKENDS", backends + 1),
+        ("STANDINGS", backends + 1),
+        ("TURNS", services),
+        ("PINS", flows.div_ceil(16).next_power_of_two()),
         ("QUIC_SERVERS", backends),
         ("FRAGMENTS", fragments),
         // The kernel cuts names off after 15 octets.
@@ -45,8 +48,9 @@ fn packets_go_the_same_way_whatever_the_maps_sizes() {
         services: Case::ALL.len() as u32,
         backends: u32::from(image.backends.keys().next_back().unwrap().0),
         fragments: 1_024,
+        flows: 1_024,
     };
-    let many = MapSizes { services: 5_000, backends: 65_534, fragments: 100_000 };
+    let many = MapSizes { services: 5_000, backends: 65_534, fragments: 100_000, flows: 5_000_000 };
     for sizes in [just_enough, MapSizes::default(), many] {
         let host = Host::new(&image);
         let mut kernel = Kernel::load_with(image.clone(), sizes);

@@ -156,8 +156,8 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn pinned(&self, question: &Question) -> BackendIndex {
-        let [first, second, third, fourth] = question.words();
-        BackendIndex(lb_pinned(first, second, third, fourth) as u16)
+        let [first, second, third, fourth, fifth] = question.words();
+        BackendIndex(lb_pinned(first, second, third, fourth, fifth) as u16)
     }
 
     #[inline(always)]
@@ -277,8 +277,8 @@ impl Tables for Maps {
 /// The backend of a flow whose slot alone doesn't say it: see [`Tables::pinned`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lb_pinned(first: u64, second: u64, third: u64, fourth: u64) -> u64 {
-    let question = Question::from_words([first, second, third, fourth]);
+pub extern "C" fn lb_pinned(first: u64, second: u64, third: u64, fourth: u64, fifth: u64) -> u64 {
+    let question = Question::from_words([first, second, third, fourth, fifth]);
     u64::from(pinned::backend(&Maps { ingress: 0 }, &question).0)
 }
 

@@ -7,8 +7,8 @@ use lb_common::siphash::HashKey;
 use lb_common::wire::quic::ServerId;
 
 use super::super::{
-    Affinity, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface, InterfaceField, MapSizes, Position, Prefix,
-    Service,
+    Affinity, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface, InterfaceField, MapSizes,
+    Position, Prefix, Service,
 };
 use super::{BASE, edited, lines, parse};
 use crate::attach::Mode;
@@ -108,7 +108,10 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.services[0].backends[1], backend("10.0.0.2", "10.0.0.2", 1));
     assert!(!config.answer_echo);
     assert_eq!(config.tunnel_sources, []);
-    assert_eq!(config.maps, MapSizes { services: 1_024, backends: 16_383, fragments: 16_384, flows: 1_048_576 });
+    assert_eq!(
+        config.maps,
+        MapSizes { services: 1_024, backends: 16_383, fragments: 16_384, flows: 1_048_576 }
+    );
     let web = &config.services[0];
     assert_eq!(web.table_size, 65_537);
     assert_eq!((web.affinity, web.fragments), (Affinity::Flow, Fragments::Follow));

@@ -196,7 +196,9 @@ const ROWS: &[Row] = &[
         "an unknown scheduler",
         "forwarding: ipip",
         "forwarding: ipip\n    scheduler: rr",
-        &["lb.yaml:18:16: services[1].scheduler: rr is unknown; allowed: maglev, source_hash, round_robin, weighted_round_robin, random, two_choices, least_connections"],
+        &[
+            "lb.yaml:18:16: services[1].scheduler: rr is unknown; allowed: maglev, source_hash, round_robin, weighted_round_robin, random, two_choices, least_connections",
+        ],
     ),
     (
         "a table that is not a prime",

@@ -117,7 +117,7 @@ const ROWS: &[Row] = &[
         "an unknown field of the maps",
         "version: 1",
         "version: 1\nmaps: {vips: 100}",
-        &["lb.yaml:2:8: unknown field vips; allowed here are services, backends, fragments"],
+        &["lb.yaml:2:8: unknown field vips; allowed here are services, backends, fragments, flows"],
     ),
     (
         "maps that are a number",

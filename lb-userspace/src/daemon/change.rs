@@ -1,0 +1,102 @@
+//! Changes while packets pass: another configuration, and orders to backends.
+
+use anyhow::{Result, bail, ensure};
+use lb_common::clock::ticks;
+use tracing::info;
+
+use super::Daemon;
+use crate::api::{OrderBackend, Ordered, Request};
+use crate::config::Config;
+use crate::kernel_clock;
+use crate::roster::{BackendId, Order, ServiceId};
+
+impl Daemon {
+    /// Does what was asked. Whoever asked may have gone.
+    pub(super) fn answer(&mut self, request: Request) {
+        match request {
+            Request::Report(reply) => drop(reply.send(self.report())),
+            Request::Reload(config, reply) => drop(reply.send(self.reload(*config))),
+            Request::Order(order, reply) => drop(reply.send(self.order(&order))),
+        }
+    }
+
+    /// Takes over another configuration. One that can't be taken over changes nothing.
+    fn reload(&mut self, config: Config) -> Result<()> {
+        let fixed = [
+            ("interfaces", config.interfaces != self.config.interfaces),
+            ("socket", config.socket != self.config.socket),
+            ("state_directory", config.state_directory != self.config.state_directory),
+            ("hash_key", config.hash_key != self.config.hash_key),
+            ("maps", config.maps != self.config.maps),
+        ];
+        let changed: Vec<_> = fixed.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+        ensure!(
+            changed.is_empty(),
+            "{}: {} can't change while lbd runs; nothing was changed, restart lbd",
+            config.file.display(),
+            changed.join(", ")
+        );
+        ensure!(
+            self.planner.has_room(&config),
+            "{}: flows still use what former services and backends had in the maps; nothing was changed, try again in a \
+             while, or raise maps.services and maps.backends and restart lbd",
+            config.file.display()
+        );
+        for service in &config.services {
+            let former =
+                self.config.services.iter().find(|former| ServiceId::of(former) == ServiceId::of(service));
+            if let Some(former) = former.filter(|former| former.table_size != service.table_size) {
+                bail!(
+                    "{}: service {}: table_size is {} while it runs and can't become {}, as every flow would move; \
+                     nothing was changed, remove the service first or restart lbd",
+                    config.file.display(),
+                    service.name,
+                    former.table_size,
+                    service.table_size
+                );
+            }
+        }
+        let former = std::mem::replace(&mut self.config, config);
+        // Services are told of in their order.
+        self.desired.services.clear();
+        info!("{} services instead of {}", self.config.services.len(), former.services.len());
+        self.update()
+    }
+
+    /// Gives an order to a backend, in one service or in all that have it.
+    fn order(&mut self, wanted: &OrderBackend) -> Result<Vec<Ordered>> {
+        let now = kernel_clock::now()?;
+        let services = self
+            .config
+            .services
+            .iter()
+            .filter(|service| wanted.service.as_ref().is_none_or(|name| *name == service.name));
+        let mut ordered = Vec::new();
+        for service in services {
+            for backend in &service.backends {
+                if backend.name != wanted.backend && backend.address.to_string() != wanted.backend {
+                    continue;
+                }
+                let seconds = wanted.seconds.unwrap_or(service.flows.drain_timeout);
+                let mut until = now;
+                until.0 = until.0.wrapping_add(ticks(seconds));
+                let order = match wanted.order.as_str() {
+                    "drain" => Some(Order::Drain { until }),
+                    "disable" => Some(Order::Disable),
+                    "enable" | "undrain" => None,
+                    other => bail!("{other} is no order; known are drain, undrain, disable and enable"),
+                };
+                if self.planner.order(service, &BackendId::of(backend), order) {
+                    ordered.push(Ordered { service: service.name.clone(), backend: backend.name.clone() });
+                }
+            }
+        }
+        if ordered.is_empty() {
+            let place =
+                wanted.service.as_ref().map_or_else(String::new, |name| format!(" in service {name}"));
+            bail!("there is no backend {}{place}; lbctl backend list shows them", wanted.backend);
+        }
+        self.update()?;
+        Ok(ordered)
+    }
+}
