@@ -13,12 +13,14 @@ mod way;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use lb_common::clock::Tick;
+use lb_common::clock::{Tick, epochs};
+use lb_common::pin::Bucket;
 use lb_common::settings::Settings;
 use lb_common::slot::BackendIndex;
+use lb_common::standing::{Role, Takes};
 
 use crate::address::of_ip;
-use crate::census::Census;
+use crate::census::{Census, Pinning, Question};
 use crate::config::{self, Config, MapSizes};
 use crate::image::Image;
 use crate::next_hop::NextHops;
@@ -170,7 +172,7 @@ impl Planner {
         self.roster.order(service, backend, order)
     }
 
-    /// Whether a look through the connection table would change something.
+    /// Whether time, or a look through the connection table, would change something.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.roster.waits() || self.courses.wait()
@@ -183,6 +185,32 @@ impl Planner {
     }
 }
 
+/// A look through the whole connection table, for the services that `config` and `services` tell of.
+#[must_use]
+pub fn look(
+    config: &Config,
+    services: &[DesiredService],
+    present: &Image,
+    buckets: &[Bucket],
+    now: Tick,
+) -> Census {
+    let pinnings: BTreeMap<u32, Pinning> = config
+        .services
+        .iter()
+        .zip(services)
+        .filter_map(|(service, desired)| {
+            let slots = present.tables.get(&desired.index)?.get(..service.table_size as usize)?;
+            let idle = epochs(service.flows.idle_timeout);
+            Some((desired.index, Pinning { slots, idle, pins_all: service.flows.are_pinned() }))
+        })
+        .collect();
+    let keepers = present.roles.iter().filter(|(_, role)| role.takes.has(Takes::KNOWN));
+    let keepers = keepers.map(|(&index, role)| (index, role.service)).collect();
+    let mut census = Census::default();
+    census.look(buckets, &Question { services: &pinnings, keepers: &keepers, now: now.epoch() });
+    census
+}
+
 /// Adds the ways to a service's backends, and what each does.
 fn place_backends(
     image: &mut Image,
@@ -193,7 +221,9 @@ fn place_backends(
 ) {
     for (_, member) in members {
         image.backends.extend(member.way.map(|way| (member.number, way)));
-        image.roles.insert(member.number, member.role(service, number, now));
+        let role = member.role(service, number, now);
+        // One that does nothing at all needs no entry.
+        image.roles.extend((role != Role::default()).then_some((member.number, role)));
     }
 }
 

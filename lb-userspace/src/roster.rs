@@ -239,14 +239,14 @@ impl Roster {
         }
     }
 
-    /// Whether a look through the connection table would change something.
+    /// Whether time, or a look through the connection table, would change something.
     #[must_use]
     pub fn waits(&self) -> bool {
         let members = || self.rolls.values().flat_map(|roll| roll.members.values());
         self.backends.waits()
             || self.services.waits()
             || self.vips.waits()
-            || members().any(|member| member.is_void || member.leaving_since.is_some())
+            || members().any(Member::waits)
     }
 }
 
@@ -283,6 +283,12 @@ impl Member {
     #[must_use]
     pub fn takes(&self, service: &config::Service, now: Tick) -> Takes {
         if self.is_void { Takes::NONE } else { self.wants(service, now) }
+    }
+
+    /// Whether time, or a look through the connection table, would change what it takes.
+    fn waits(&self) -> bool {
+        let is_limited = self.down_since.is_some() || matches!(self.order, Some(Order::Drain { .. }));
+        self.is_void || self.leaving_since.is_some() || is_limited && self.taking != Takes::NONE
     }
 
     fn wants(&self, service: &config::Service, now: Tick) -> Takes {

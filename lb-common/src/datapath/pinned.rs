@@ -228,7 +228,8 @@ impl<T: Tables> Pinnable<'_, T> {
         // The next packet is sent to the previous backend if this one isn't remembered: so this one may be, too.
         let may_stay = self.begins && takes.has(Takes::NEW);
         let fallback = if may_stay { previous } else { backend };
-        Some(Choice { backend, fallback, is_provisional: self.begins, may_evict: !may_stay })
+        let is_provisional = self.phase == Phase::First;
+        Some(Choice { backend, fallback, is_provisional, may_evict: !may_stay })
     }
 
     /// By the scheduler, if the flow may begin with this packet; else, and where there is no room, by the slot.
@@ -238,7 +239,8 @@ impl<T: Tables> Pinnable<'_, T> {
         let begins = self.begins || self.phase == Phase::Datagram;
         let backend = if begins { schedule::next(self.tables, self.service) } else { None };
         let backend = backend.unwrap_or(fallback);
-        Choice { backend, fallback, is_provisional: begins, may_evict: false }
+        let is_provisional = matches!(self.phase, Phase::First | Phase::Datagram);
+        Choice { backend, fallback, is_provisional, may_evict: false }
     }
 
     #[inline(always)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use lb_common::clock::{Tick, epochs};
-use lb_common::standing::Takes;
+use lb_common::clock::Tick;
 use lb_common::verdict::PinEvent;
 
 use super::Daemon;
-use crate::census::{Census, Pinning, Question};
+use crate::census::Census;
 use crate::kernel_clock;
+use crate::planner;
 
 /// Ticks after a change of slots in which no look through the connection table is made: a packet that saw a former slot has
 /// long ended its walk by then.
@@ -35,28 +35,14 @@ impl Daemon {
         updated
     }
 
-    /// Looks through the whole connection table.
+    /// Looks through the whole connection table, and tells the schedulers that ask how many flows a backend has.
     fn look(&self, now: Tick) -> Census {
-        let pinnings: BTreeMap<u32, Pinning> = self
-            .config
-            .services
-            .iter()
-            .zip(&self.desired.services)
-            .filter_map(|(service, desired)| {
-                let slots = self.present.tables.get(&desired.index)?.get(..service.table_size as usize)?;
-                let idle = epochs(service.flows.idle_timeout);
-                Some((desired.index, Pinning { slots, idle, pins_all: service.flows.are_pinned() }))
-            })
-            .collect();
-        let keepers = self.present.roles.iter().filter(|(_, role)| role.takes.has(Takes::KNOWN));
-        let keepers = keepers.map(|(&index, role)| (index, role.service)).collect();
-        let mut census = Census::default();
-        let question = Question { services: &pinnings, keepers: &keepers, now: now.epoch() };
-        census.look(self.balancer.buckets(), &question);
-        for (index, role) in &self.present.roles {
-            if pinnings.get(&role.service).is_some_and(|service| service.pins_all) {
-                let open = census.open.get(index).copied().unwrap_or_default();
-                self.balancer.standings()[usize::from(index.0)].set_flows(open);
+        let services = &self.desired.services;
+        let census = planner::look(&self.config, services, &self.present, self.balancer.buckets(), now);
+        for (service, desired) in self.config.services.iter().zip(services) {
+            for backend in desired.backends.iter().filter(|_| service.flows.are_pinned()) {
+                let open = census.open.get(&backend.index).copied().unwrap_or_default();
+                self.balancer.standings()[usize::from(backend.index.0)].set_flows(open);
             }
         }
         census

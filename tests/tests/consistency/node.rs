@@ -1,0 +1,180 @@
+//! A balancer whose backends an operator changes as he likes, and whose time passes as the test wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use lb_common::backend::Link;
+use lb_common::clock::{Tick, ticks};
+use lb_common::datapath::balance;
+use lb_common::siphash::HashKey;
+use lb_common::verdict::PinEvent;
+use lb_common::wire::ethernet::Vlan;
+use lb_userspace::census::Census;
+use lb_userspace::config::Config;
+use lb_userspace::frame::Frame;
+use lb_userspace::host_tables::HostTables;
+use lb_userspace::image::Image;
+use lb_userspace::next_hop::{NextHop, NextHops, Unresolved};
+use lb_userspace::planner::{Desired, Observed, Planner, look, plan};
+use lb_userspace::roster::{BackendId, Order};
+
+pub const BACKENDS: u8 = 5;
+pub const IDLE: u32 = 60;
+pub const DRAIN: u32 = 100;
+pub const GRACE: u32 = 20;
+
+/// What an operator and the network do to a backend.
+#[derive(Clone, Debug, Default)]
+struct Backend {
+    weight: u32,
+    is_listed: bool,
+    is_lost: bool,
+}
+
+/// A node of one service, on the host.
+pub struct Node {
+    pub tables: HostTables,
+    pub now: Tick,
+    pub desired: Desired,
+    planner: Planner,
+    config: Config,
+    scheduler: &'static str,
+    backends: BTreeMap<u8, Backend>,
+    refused: BTreeMap<u32, u64>,
+}
+
+pub fn address(backend: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, backend))
+}
+
+impl Node {
+    /// With the first three backends; the connection table has 2^`pin_bits` buckets.
+    pub fn new(scheduler: &'static str, pin_bits: u32) -> Self {
+        let backend = |number| Backend { weight: 1, is_listed: number <= 3, is_lost: false };
+        let backends: BTreeMap<_, _> = (1..=BACKENDS).map(|number| (number, backend(number))).collect();
+        let config = config(scheduler, &backends);
+        let mut node = Node {
+            tables: HostTables::new(&Image::default(), HashKey::new(*b"0123456789abcdef"), pin_bits),
+            now: Tick(1_000_000),
+            desired: Desired::default(),
+            planner: Planner::new(config.maps),
+            config,
+            scheduler,
+            backends,
+            refused: BTreeMap::new(),
+        };
+        node.tables.set_time(node.now);
+        node.update(None);
+        node
+    }
+
+    pub fn list(&mut self, backend: u8, is_listed: bool) {
+        self.change(backend, |backend| backend.is_listed = is_listed);
+    }
+
+    pub fn weigh(&mut self, backend: u8, weight: u32) {
+        self.change(backend, |backend| backend.weight = weight);
+    }
+
+    pub fn lose(&mut self, backend: u8, is_lost: bool) {
+        self.change(backend, |backend| backend.is_lost = is_lost);
+    }
+
+    /// Gives a backend an order: a drain's time in seconds, or nothing to disable it.
+    pub fn order(&mut self, backend: u8, order: Option<Option<u32>>) {
+        let order = order.map(|drain| match drain {
+            Some(seconds) => Order::Drain { until: Tick(self.now.0 + ticks(seconds)) },
+            None => Order::Disable,
+        });
+        let id = BackendId { name: address(backend).to_string(), address: address(backend) };
+        self.planner.order(&self.config.services[0], &id, order);
+        self.update(None);
+    }
+
+    /// Lets seconds pass, each with what lbd does in it.
+    pub fn wait(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            self.now.0 += 8;
+            self.tables.set_time(self.now);
+            self.settle();
+        }
+    }
+
+    /// Walks a packet; returns the backend that got it.
+    pub fn walk(&mut self, frame: &[u8]) -> Option<u8> {
+        let mut frame = Frame::new(frame);
+        let _ = balance(&mut frame, &self.tables);
+        let counted = self.tables.take_counters();
+        for (service, counters) in &counted.services {
+            *self.refused.entry(*service).or_default() += counters.pins[PinEvent::Refused as usize];
+        }
+        let index = counted.backends.into_keys().next()?;
+        let backends = &self.desired.services[0].backends;
+        let backend = backends.iter().find(|backend| backend.index == index)?;
+        let IpAddr::V4(address) = backend.id.address else { return None };
+        Some(address.octets()[3])
+    }
+
+    pub fn census(&self) -> Census {
+        let services = &self.desired.services;
+        look(&self.config, services, self.tables.image(), self.tables.buckets(), self.now)
+    }
+
+    fn change(&mut self, backend: u8, change: impl FnOnce(&mut Backend)) {
+        change(self.backends.get_mut(&backend).unwrap());
+        self.config = config(self.scheduler, &self.backends);
+        self.update(None);
+    }
+
+    fn settle(&mut self) {
+        if self.planner.waits() {
+            let census = self.census();
+            self.planner.looked(&self.config, self.tables.image(), &census);
+            self.update(Some(&census));
+        }
+    }
+
+    fn update(&mut self, census: Option<&Census>) {
+        let next_hops = next_hops(&self.backends);
+        let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now: self.now };
+        self.desired = self.planner.desired(&self.config, self.tables.image(), observed);
+        for write in plan(self.tables.image(), &self.desired.image) {
+            self.tables.apply(&write);
+        }
+        assert!(plan(self.tables.image(), &self.desired.image).is_empty(), "a plan leads to what is wanted");
+    }
+}
+
+fn config(scheduler: &str, backends: &BTreeMap<u8, Backend>) -> Config {
+    let mut text = format!(
+        "version: 1\ninterfaces: [{{name: eth0}}]\nservices:\n  - {{vip: 192.0.2.1, port: 80, protocol: tcp, \
+         forwarding: l2, table_size: 251, scheduler: {scheduler}, idle_timeout: {IDLE}, drain_timeout: {DRAIN}, \
+         down_grace: {GRACE}, backends: ["
+    );
+    let listed: BTreeMap<_, _> = backends.iter().filter(|(_, backend)| backend.is_listed).collect();
+    // All of weight 0 is refused by the configuration.
+    let all_zero = listed.values().all(|backend| backend.weight == 0);
+    for (number, backend) in listed {
+        let weight = if all_zero { 1 } else { backend.weight };
+        write!(text, "{{address: {}, weight: {weight}}}, ", address(*number)).unwrap();
+    }
+    text.push_str("]}\n");
+    Config::parse(&text, Path::new("lb.yaml")).unwrap()
+}
+
+fn next_hops(backends: &BTreeMap<u8, Backend>) -> NextHops {
+    let way = |(&number, backend): (&u8, &Backend)| {
+        let link = Link { egress: 2, mtu: 1500, vlan: Vlan::NONE, addresses: [number; 12] };
+        let hop = NextHop { link, source: address(254), gateway: None };
+        let lost = Unresolved::NoAnswer { neighbour: address(number), interface: "eth0".into() };
+        (address(number), if backend.is_lost { Err(lost) } else { Ok(hop) })
+    };
+    backends.iter().map(way).collect()
+}
+
+/// Names of the backends that are listed, for messages.
+pub fn listed(node: &Node) -> BTreeSet<u8> {
+    node.backends.iter().filter(|(_, backend)| backend.is_listed).map(|(&number, _)| number).collect()
+}
