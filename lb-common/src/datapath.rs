@@ -1,6 +1,6 @@
 //! The walk of a packet through the balancer.
 //!
-//! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count.
+//! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count → tell of it.
 
 mod answer;
 mod datagram;
@@ -9,12 +9,14 @@ mod network;
 pub mod pinned;
 mod quoted;
 mod rewrite;
+mod sample;
 pub mod schedule;
 mod select;
 
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::clock::Tick;
+use crate::event::{Event, NO_SERVICE, Sampling};
 use crate::flow::{Flow, IpVersion, Protocol};
 use crate::fragment::{FragmentKey, FragmentRoute};
 use crate::packet::Packet;
@@ -98,8 +100,11 @@ pub trait Tables {
     /// Makes ready to send a packet out of that interface; `false` if it isn't there.
     fn can_send(&self, egress: u32) -> bool;
 
-    /// Adds one to a counter of the node.
-    fn count(&self, counter: usize);
+    /// Index of the interface that the packet came in by.
+    fn ingress(&self) -> u32;
+
+    /// Adds one to a counter of the node, and returns what this CPU has counted there.
+    fn count(&self, counter: usize) -> u64;
 
     /// Counts a packet that a service's backend is sent.
     fn count_forwarded(&self, service: u32, backend: BackendIndex, octets: u16);
@@ -112,6 +117,18 @@ pub trait Tables {
 
     /// Counts what happened to the pin of one of a service's flows.
     fn count_pin(&self, service: u32, event: PinEvent);
+
+    /// Which packets are told of.
+    fn sampling(&self) -> Option<&Sampling>;
+
+    /// Takes an event from the `most` that may be told now of that counter; `false` if nothing is left.
+    fn take_event(&self, counter: usize, most: u32) -> bool;
+
+    /// Tells of a packet what `fill` makes of an event that has its time; `false` if there is no room.
+    fn tell(&self, fill: impl FnOnce(&mut Event)) -> bool;
+
+    /// Counts a packet that should have been told of.
+    fn count_lost(&self, counter: usize);
 }
 
 /// Why a packet isn't forwarded.
@@ -151,17 +168,28 @@ struct Route {
     flow_hash: u64,
 }
 
+/// What is known of a packet when its walk ends.
+#[derive(Clone, Copy)]
+struct Trail {
+    /// Number of the service's counters, or [`NO_SERVICE`].
+    service: u32,
+    /// The backend that the frame was rewritten for.
+    backend: BackendIndex,
+}
+
 /// Decides what happens to a packet, and does all of it but sending.
 #[inline(always)]
 pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     tables.count(RECEIVED);
-    let verdict = walk(packet, tables);
-    tables.count(verdict.counter());
+    let mut trail = Trail { service: NO_SERVICE, backend: BackendIndex::NONE };
+    let verdict = walk(packet, tables, &mut trail);
+    let number = tables.count(verdict.counter());
+    sample::sample(packet, tables, verdict, trail, number);
     verdict
 }
 
 #[inline(always)]
-fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
+fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T, trail: &mut Trail) -> Verdict {
     let network = match network::parse(packet) {
         Ok(network) => network,
         Err(reason) => return Verdict::Pass(reason),
@@ -176,9 +204,12 @@ fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     let mut service = None;
     let forwarded = match route(packet, tables, vip, &datagram, &mut service) {
         Ok(_) if datagram.network.hop_limit <= 1 => Err(Refusal::TimeExceeded),
-        Ok(route) => forward(packet, tables, &datagram, route),
+        Ok(route) => forward(packet, tables, &datagram, route, trail),
         Err(refusal) => Err(refusal),
     };
+    if let Some(service) = service {
+        trail.service = service;
+    }
     match forwarded {
         Ok(egress) => Verdict::Forward { egress },
         Err(refusal) => refuse(packet, tables, &datagram, refusal, service),
@@ -316,9 +347,11 @@ fn forward<P: Packet, T: Tables>(
     tables: &T,
     datagram: &Datagram,
     route: Route,
+    trail: &mut Trail,
 ) -> Result<u32, Refusal> {
     let backend = tables.backend(route.backend).ok_or(Refusal::Drop(DropReason::NoBackend))?;
     rewrite::toward(packet, datagram, backend, route.flow_hash)?;
+    trail.backend = route.backend;
     if !tables.can_send(backend.egress) {
         return Err(Refusal::Drop(DropReason::NoInterface));
     }

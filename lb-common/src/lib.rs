@@ -11,6 +11,7 @@
 //! | [`vip`], [`service`], [`slot`], [`backend`], [`fragment`] | what the maps hold: the layouts shared with userspace |
 //! | [`datapath`] | the walk of a packet through them, at the load balancer and at the backend |
 //! | [`verdict`] | how a walk ends, why, and where that is counted |
+//! | [`event`] | what is told of single packets |
 //!
 //! This crate has no dependencies, no allocation, no clock, no logging and no reachable panic: the kernel's
 //! verifier refuses a program that could reach one.
@@ -24,6 +25,7 @@ pub mod checksum;
 pub mod clock;
 pub mod datapath;
 pub mod directory;
+pub mod event;
 mod flags;
 pub mod flow;
 pub mod fragment;

@@ -141,6 +141,39 @@ impl Verdict {
             Verdict::Drop(reason) => FIRST_DROP + reason as usize,
         }
     }
+
+    /// The verdict that is counted there; of a forwarded packet, no interface is known.
+    #[must_use]
+    pub fn of_counter(counter: usize) -> Option<Verdict> {
+        let within = |first: usize| counter.wrapping_sub(first);
+        let answer = || Answer::ALL.get(within(FIRST_ANSWER)).map(|&answer| Verdict::Answer(answer));
+        let pass = || PassReason::ALL.get(within(FIRST_PASS)).map(|&reason| Verdict::Pass(reason));
+        let drop = || DropReason::ALL.get(within(FIRST_DROP)).map(|&reason| Verdict::Drop(reason));
+        let forward = (counter == FORWARDED).then_some(Verdict::Forward { egress: 0 });
+        forward.or_else(answer).or_else(pass).or_else(drop)
+    }
+
+    /// The name in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Forward { .. } => "forwarded",
+            Verdict::Answer(_) => "answered",
+            Verdict::Pass(_) => "passed",
+            Verdict::Drop(_) => "dropped",
+        }
+    }
+
+    /// The name of its reason, or of the answer.
+    #[must_use]
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Verdict::Forward { .. } => None,
+            Verdict::Answer(answer) => Some(answer.name()),
+            Verdict::Pass(reason) => Some(reason.name()),
+            Verdict::Drop(reason) => Some(reason.name()),
+        }
+    }
 }
 
 /// What was forwarded, and what was not, for one service on one CPU.
@@ -189,5 +222,15 @@ mod tests {
         PassReason::ALL.iter().for_each(|&reason| seen[Verdict::Pass(reason).counter()] += 1);
         DropReason::ALL.iter().for_each(|&reason| seen[Verdict::Drop(reason).counter()] += 1);
         assert_eq!(seen, [1; NODE_COUNTERS]);
+    }
+
+    #[test]
+    fn a_counter_tells_its_verdict() {
+        assert_eq!(Verdict::of_counter(RECEIVED), None);
+        for counter in FORWARDED..NODE_COUNTERS {
+            assert_eq!(Verdict::of_counter(counter).map(Verdict::counter), Some(counter));
+        }
+        assert_eq!(Verdict::of_counter(NODE_COUNTERS), None);
+        assert_eq!(Verdict::of_counter(usize::MAX), None);
     }
 }

@@ -7,15 +7,16 @@ use lb_common::address::Address;
 use lb_common::backend::Backend;
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
+use lb_common::event::{Event, Sampling};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
 use lb_common::pin::Bucket;
-use lb_common::ration::Ration;
+use lb_common::ration::{self, Ration};
 use lb_common::service::{QuicKey, Service, ServiceKey};
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::Standing;
-use lb_common::verdict::{DropReason, PinEvent};
+use lb_common::verdict::{DropReason, NODE_COUNTERS, NodeCounters, PinEvent};
 use lb_common::vip::Vip;
 
 use crate::image::{Counters, Image};
@@ -35,10 +36,16 @@ pub struct HostTables {
     errors_sent: RefCell<BTreeMap<Address, Tick>>,
     ration: RefCell<Ration>,
     counters: RefCell<Counters>,
+    /// Of the node, since the start.
+    numbers: RefCell<NodeCounters>,
+    ingress: u32,
+    sampling: Sampling,
+    events: RefCell<Vec<Event>>,
 }
 
 impl HostTables {
-    /// All counters start at zero, and so does the clock. The connection table has 2^`pin_bits` buckets.
+    /// All counters start at zero, and so does the clock; no packet is told of. The connection table has 2^`pin_bits`
+    /// buckets.
     #[must_use]
     pub fn new(image: &Image, hash_key: HashKey, pin_bits: u32) -> Self {
         let mut tables = HostTables {
@@ -53,6 +60,10 @@ impl HostTables {
             errors_sent: RefCell::default(),
             ration: RefCell::default(),
             counters: RefCell::default(),
+            numbers: RefCell::new([0; NODE_COUNTERS]),
+            ingress: 0,
+            sampling: Sampling::OFF,
+            events: RefCell::default(),
         };
         planner::plan(&Image::default(), image).iter().for_each(|write| tables.apply(write));
         tables
@@ -76,6 +87,21 @@ impl HostTables {
             self.standings.entry(*index).or_default().set(*role);
         }
         planner::write(&mut self.image, write);
+    }
+
+    /// Sets the interface that packets come in by.
+    pub fn set_ingress(&mut self, index: u32) {
+        self.ingress = index;
+    }
+
+    /// Sets which packets are told of: all of those that are due, however many at a time.
+    pub fn set_sampling(&mut self, sampling: Sampling) {
+        self.sampling = sampling;
+    }
+
+    /// What packets were told of since this was last asked. Time stands still.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.events.take()
     }
 
     /// Sets the clock.
@@ -168,15 +194,22 @@ impl Tables for HostTables {
     }
 
     fn take_error(&self, now: Tick) -> bool {
-        self.ration.borrow_mut().take(now)
+        self.ration.borrow_mut().take(now, ration::ERRORS)
     }
 
     fn can_send(&self, _egress: u32) -> bool {
         true
     }
 
-    fn count(&self, counter: usize) {
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn count(&self, counter: usize) -> u64 {
         self.counters.borrow_mut().node[counter] += 1;
+        let number = &mut self.numbers.borrow_mut()[counter];
+        *number += 1;
+        *number
     }
 
     fn count_forwarded(&self, service: u32, backend: BackendIndex, octets: u16) {
@@ -197,4 +230,21 @@ impl Tables for HostTables {
         let mut counters = self.counters.borrow_mut();
         counters.services.entry(service).or_default().dropped[reason as usize] += 1;
     }
+
+    fn sampling(&self) -> Option<&Sampling> {
+        Some(&self.sampling)
+    }
+
+    fn take_event(&self, _counter: usize, most: u32) -> bool {
+        most > 0
+    }
+
+    fn tell(&self, fill: impl FnOnce(&mut Event)) -> bool {
+        let mut event = Event::EMPTY;
+        fill(&mut event);
+        self.events.borrow_mut().push(event);
+        true
+    }
+
+    fn count_lost(&self, _counter: usize) {}
 }

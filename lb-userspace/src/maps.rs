@@ -1,6 +1,7 @@
 //! The balancer's program and maps in the kernel: the only writer of maps.
 
 mod directory;
+mod events;
 mod mapped;
 mod plain;
 mod sizes;
@@ -31,6 +32,7 @@ use crate::image::{Counters, Image};
 use crate::planner::Write;
 use crate::programs;
 use directory::Directory;
+pub use events::Events;
 use mapped::Mapped;
 use plain::Plain;
 use tables::SlotTables;
@@ -51,6 +53,7 @@ pub struct Balancer {
     node_counters: PerCpuArray<MapData, NodeCounters>,
     service_counters: PerCpuArray<MapData, Plain<ServiceCounters>>,
     backend_counters: PerCpuArray<MapData, Plain<Traffic>>,
+    events: Option<Events>,
 }
 
 impl Balancer {
@@ -85,6 +88,7 @@ impl Balancer {
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;
         let backend_counters = PerCpuArray::try_from(take("BACKEND_COUNTERS")?)?;
+        let events = Some(Events::new(take)?);
         let mut balancer = Balancer {
             ebpf,
             settings,
@@ -100,6 +104,7 @@ impl Balancer {
             node_counters,
             service_counters,
             backend_counters,
+            events,
         };
         balancer.program()?.load().context("the kernel refuses the program")?;
         Ok(balancer)
@@ -114,6 +119,11 @@ impl Balancer {
         let program =
             self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
+    }
+
+    /// What it tells of single packets, for whoever asks first.
+    pub fn take_events(&mut self) -> Option<Events> {
+        self.events.take()
     }
 
     /// Makes interfaces targets of redirects, before a backend's entry names them. Returns those that the kernel refuses,

@@ -1,6 +1,7 @@
 //! Values that the kernel and userspace may copy octet by octet.
 
 use lb_common::backend::Backend;
+use lb_common::event::Sampling;
 use lb_common::service::QuicKey;
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
@@ -21,4 +22,4 @@ macro_rules! plain {
     )* };
 }
 
-plain!(Backend, HashKey, QuicKey, ServiceCounters, Settings, SlotPair, Traffic, Vip);
+plain!(Backend, HashKey, QuicKey, Sampling, ServiceCounters, Settings, SlotPair, Traffic, Vip);

@@ -1,6 +1,7 @@
 //! Two ways to walk a packet: over the host's collections, and through the loaded program.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,14 +9,15 @@ use aya::maps::MapInfo;
 use aya::programs::{TestRun, TestRunOptions};
 use lb_common::clock::Tick;
 use lb_common::datapath::balance;
+use lb_common::event::{Event, Sampling};
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
-use lb_common::verdict::{NODE_COUNTERS, ServiceCounters, Traffic, Verdict};
+use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic, Verdict};
 use lb_userspace::config::MapSizes;
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::{Counters, Image};
-use lb_userspace::maps::Balancer;
+use lb_userspace::maps::{Balancer, Events};
 use lb_userspace::planner::plan;
 use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, unshare};
 use nix::time::{ClockId, clock_gettime};
@@ -50,7 +52,9 @@ pub struct Host {
 
 impl Host {
     pub fn new(image: &Image) -> Self {
-        Host { tables: HostTables::new(image, HashKey::new(HASH_KEY), 10) }
+        let mut tables = HostTables::new(image, HashKey::new(HASH_KEY), 10);
+        tables.set_ingress(INGRESS);
+        Host { tables }
     }
 
     /// Walks a packet through it, at the time that it is for the kernel.
@@ -81,6 +85,7 @@ pub struct Kernel {
     balancer: Balancer,
     image: Image,
     before: Counters,
+    events: Events,
 }
 
 impl Kernel {
@@ -104,7 +109,23 @@ impl Kernel {
         assert_eq!(balancer.offer(&egresses), BTreeMap::new());
         balancer.apply(&plan(&Image::default(), &image), |_| {}).unwrap();
         let before = balancer.counters(&image).unwrap();
-        Kernel { balancer, image, before }
+        let events = balancer.take_events().unwrap();
+        Kernel { balancer, image, before, events }
+    }
+
+    /// Sets which packets are told of.
+    pub fn sample(&mut self, sampling: &Sampling) {
+        self.events.sample(sampling).unwrap();
+    }
+
+    /// What packets were told of since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        iter::from_fn(|| self.events.next_event()).collect()
+    }
+
+    /// How many should have been, by verdict.
+    pub fn lost(&self) -> NodeCounters {
+        self.events.lost().unwrap()
     }
 
     /// Takes out all interfaces that packets are redirected to, as the kernel does when they go.

@@ -1,6 +1,7 @@
 //! The datapath on the host and in the kernel: the same packets, and the same answers.
 
 mod engine;
+mod events;
 mod frames;
 mod golden;
 mod many;

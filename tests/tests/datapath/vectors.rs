@@ -17,12 +17,12 @@ use crate::frames::{ip_length, packet, sent};
 use crate::services::{Case, INGRESS, image};
 
 /// A behaviour, packets in their order, and what must become of each.
-struct Row {
-    behaviour: String,
-    steps: Vec<(Vec<u8>, Expected)>,
+pub struct Row {
+    pub behaviour: String,
+    pub steps: Vec<(Vec<u8>, Expected)>,
 }
 
-enum Expected {
+pub enum Expected {
     Pass(PassReason),
     /// For the service, if one is known by then.
     Drop(Option<Case>, DropReason),
@@ -38,7 +38,7 @@ fn row(behaviour: impl Into<String>, frame: Vec<u8>, expected: Expected) -> Row 
     Row { behaviour: behaviour.into(), steps: vec![(frame, expected)] }
 }
 
-fn rows() -> Vec<Row> {
+pub fn rows() -> Vec<Row> {
     let parts = [
         forwarded::rows(),
         passed::rows(),

@@ -2,8 +2,10 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
-use aya_ebpf::btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray};
-use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns};
+use aya_ebpf::btf_maps::{
+    Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf,
+};
+use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
 use lb_common::address::Address;
 use lb_common::atomic::Word32;
@@ -12,16 +14,17 @@ use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::datapath::pinned::{self, Question};
 use lb_common::directory::{self, ServiceEntry, VipEntry, find};
+use lb_common::event::{Event, Sampling};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{self, FragmentKey, FragmentRoute};
 use lb_common::pin::{self, Bucket};
-use lb_common::ration::Ration;
+use lb_common::ration::{self, Ration};
 use lb_common::service::{self, QuicKey, Service, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
-use lb_common::verdict::{DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
+use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 use lb_ebpf::prefix::WholeAddress;
 
@@ -111,6 +114,22 @@ static SERVICE_COUNTERS: PerCpuArray<ServiceCounters, { service::CAPACITY }> = P
 /// What a backend was sent.
 #[btf_map]
 static BACKEND_COUNTERS: PerCpuArray<Traffic, { backend::CAPACITY }> = PerCpuArray::new();
+
+/// Which packets are told of.
+#[btf_map]
+static SAMPLING: Array<Sampling, 1> = Array::new();
+
+/// What is told of them (Linux 5.8).
+#[btf_map]
+static EVENTS: RingBuf<(), { 256 << 10 }> = RingBuf::new();
+
+/// What is left of the events of each verdict.
+#[btf_map]
+static EVENT_RATIONS: PerCpuArray<[Ration; verdict::NODE_COUNTERS], 1> = PerCpuArray::new();
+
+/// Packets that should have been told of, by verdict.
+#[btf_map]
+static EVENTS_LOST: PerCpuArray<NodeCounters, 1> = PerCpuArray::new();
 
 /// The maps of the loaded program, for one packet.
 pub struct Maps {
@@ -221,7 +240,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn take_error(&self, now: Tick) -> bool {
-        mine(&RATION, 0).is_some_and(|ration| ration.take(now))
+        mine(&RATION, 0).is_some_and(|ration| ration.take(now, ration::ERRORS))
     }
 
     /// By the interface that a packet came in by, it also leaves. For another one the kernel remembers here where the
@@ -232,10 +251,17 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn count(&self, counter: usize) {
-        if let Some(counter) = mine(&NODE_COUNTERS, 0).and_then(|counters| counters.get_mut(counter)) {
-            *counter = counter.wrapping_add(1);
-        }
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: usize) -> u64 {
+        let Some(counter) = mine(&NODE_COUNTERS, 0).and_then(|counters| counters.get_mut(counter)) else {
+            return 0;
+        };
+        *counter = counter.wrapping_add(1);
+        *counter
     }
 
     #[inline(always)]
@@ -269,6 +295,36 @@ impl Tables for Maps {
         let counter =
             mine(&SERVICE_COUNTERS, service).and_then(|counters| counters.dropped.get_mut(reason as usize));
         if let Some(counter) = counter {
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    #[inline(always)]
+    fn sampling(&self) -> Option<&Sampling> {
+        SAMPLING.get(0)
+    }
+
+    #[inline(always)]
+    fn take_event(&self, counter: usize, most: u32) -> bool {
+        let ration = mine(&EVENT_RATIONS, 0).and_then(|rations| rations.get_mut(counter));
+        ration.is_some_and(|ration| ration.take(self.now(), most))
+    }
+
+    #[inline(always)]
+    fn tell(&self, fill: impl FnOnce(&mut Event)) -> bool {
+        let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return false };
+        // SAFETY: the kernel's memory, of integers alone: whatever stood there before is a value of each.
+        let event = unsafe { entry.assume_init_mut() };
+        // SAFETY: reads a clock.
+        event.time = unsafe { bpf_ktime_get_ns() };
+        fill(event);
+        entry.submit(0);
+        true
+    }
+
+    #[inline(always)]
+    fn count_lost(&self, counter: usize) {
+        if let Some(counter) = mine(&EVENTS_LOST, 0).and_then(|lost| lost.get_mut(counter)) {
             *counter = counter.wrapping_add(1);
         }
     }
