@@ -38,8 +38,10 @@ pub struct Event {
     pub octets: [u8; CAPTURED],
 }
 
-const _: () =
-    assert!(size_of::<Event>() == 48 + CAPTURED && CAPTURED % 8 == 0, "whole words, without padding");
+const _: () = assert!(
+    size_of::<Event>() == 48 + CAPTURED && CAPTURED.is_multiple_of(8),
+    "whole words, without padding"
+);
 
 impl Event {
     /// Nothing.

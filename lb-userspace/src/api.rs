@@ -1,6 +1,7 @@
 //! What `lbd` answers over its unix socket: HTTP and JSON.
 
 mod socket;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::attach::Mode;
 use crate::config::Config;
+use crate::trace::Listen;
 
 pub use socket::Socket;
 
@@ -191,14 +193,15 @@ pub enum Request {
     Order(OrderBackend, oneshot::Sender<anyhow::Result<Vec<Ordered>>>),
 }
 
-/// The routes. Each request asks the task that owns the maps.
-pub fn router(daemon: mpsc::Sender<Request>) -> Router {
+/// The routes. Each request asks the task that owns the maps, or the one that reads what the program tells.
+pub fn router(daemon: mpsc::Sender<Request>, tracer: mpsc::Sender<Listen>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(daemon)| answer(daemon, |report| report.status).await))
         .route("/v1/services", get(async |State(daemon)| answer(daemon, |report| report.services).await))
         .route("/v1/backends", get(async |State(daemon)| answer(daemon, |report| report.backends).await))
         .route("/v1/backends/order", post(order))
         .with_state(daemon)
+        .merge(trace::router(tracer))
 }
 
 type Refusal = (StatusCode, String);

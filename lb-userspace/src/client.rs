@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use axum::http::{Request, header};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,51 @@ use tokio::net::UnixStream;
 /// # Errors
 /// lbd can't be reached or refuses: says what to do.
 pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
+    let (_connection, body) = ask(socket, path).await?;
+    let body = body.collect().await.context("lbd's answer ends early")?.to_bytes();
+    understand(&body)
+}
+
+/// An answer of lines, which come one by one.
+pub struct Lines {
+    _connection: Connection,
+    body: Incoming,
+    /// What has come behind the last line break.
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// What `GET path` begins to answer.
+    ///
+    /// # Errors
+    /// lbd can't be reached or refuses: says what to do.
+    pub async fn get(socket: &Path, path: &str) -> Result<Self> {
+        let (connection, body) = ask(socket, path).await?;
+        Ok(Lines { _connection: connection, body, rest: Vec::new() })
+    }
+
+    /// The next line. If this isn't waited for to the end, nothing is lost.
+    ///
+    /// # Errors
+    /// The answer ends, or isn't understood.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<T> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|&octet| octet == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return understand(&line);
+            }
+            let frame = self.body.frame().await.context("lbd has ended")?.context("lbd has ended")?;
+            if let Some(octets) = frame.data_ref() {
+                self.rest.extend_from_slice(octets);
+            }
+        }
+    }
+}
+
+/// Keeps an answer coming.
+type Connection = http1::SendRequest<Empty<Bytes>>;
+
+async fn ask(socket: &Path, path: &str) -> Result<(Connection, Incoming)> {
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
         Err(error) => bail!(explain(socket, &error)),
@@ -26,11 +71,16 @@ pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
     let request = Request::get(path).header(header::HOST, "lbd").body(Empty::<Bytes>::new())?;
     let response = requests.send_request(request).await.context("lbd closed the connection")?;
     let status = response.status();
-    let body = response.into_body().collect().await.context("lbd's answer ends early")?.to_bytes();
+    let body = response.into_body();
     if !status.is_success() {
-        bail!("lbd answers {status}: {}", String::from_utf8_lossy(&body));
+        let reason = body.collect().await.context("lbd's answer ends early")?.to_bytes();
+        bail!("lbd answers {status}: {}", String::from_utf8_lossy(&reason));
     }
-    serde_json::from_slice(&body).context("lbd's answer isn't understood; are lbctl and lbd of one version?")
+    Ok((requests, body))
+}
+
+fn understand<T: DeserializeOwned>(answer: &[u8]) -> Result<T> {
+    serde_json::from_slice(answer).context("lbd's answer isn't understood; are lbctl and lbd of one version?")
 }
 
 fn explain(socket: &Path, error: &std::io::Error) -> String {

@@ -8,9 +8,10 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use lb_common::clock::Tick;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
@@ -26,6 +27,7 @@ use crate::kernel_clock;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, Observed, Planner, Write, desired, plan};
+use crate::trace::{self, Names};
 use attachments::{Attachments, located};
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
@@ -63,6 +65,9 @@ pub struct Daemon {
     addresses: watch::Sender<BTreeSet<IpAddr>>,
     /// Why they don't, or the network isn't known.
     trouble: Option<String>,
+    /// For those who are shown packets.
+    names: watch::Sender<Arc<Names>>,
+    tracer: mpsc::Sender<trace::Listen>,
 }
 
 /// Checks what can be known of the interfaces before anything is touched.
@@ -93,13 +98,17 @@ impl Daemon {
         // One look at most waits to be taken: the next is made after that.
         let (found, looks) = mpsc::channel(1);
         let (sender, receiver) = watch::channel(addresses);
+        let mut balancer = Balancer::load(key, config.maps)?;
+        let events = balancer.take_events().context("nobody else has taken them")?;
+        let (names, of_now) = watch::channel(Arc::default());
+        let (tracer, to_listen) = mpsc::channel(1);
         let mut daemon = Daemon {
             planner: Planner::new(config.maps),
             changed: kernel_clock::now()?,
             census: Census::default(),
             refused: BTreeMap::new(),
             addresses: sender,
-            balancer: Balancer::load(key, config.maps)?,
+            balancer,
             attachments: Attachments::none(),
             looks,
             network,
@@ -107,6 +116,8 @@ impl Daemon {
             present: Image::default(),
             desired: desired(&config, &NextHops::new()),
             trouble: None,
+            names,
+            tracer,
             config,
         };
         daemon.update()?;
@@ -115,7 +126,18 @@ impl Daemon {
         daemon.update()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
+        tokio::spawn(async {
+            if let Err(error) = trace::run(events, of_now, to_listen).await {
+                warn!("packets can't be shown any more: {error:#}");
+            }
+        });
         Ok(daemon)
+    }
+
+    /// Who shows packets to those who ask.
+    #[must_use]
+    pub fn tracer(&self) -> mpsc::Sender<trace::Listen> {
+        self.tracer.clone()
     }
 
     /// Follows the network and answers questions, until nobody can ask any more.
@@ -177,6 +199,7 @@ impl Daemon {
         if plan.iter().any(|write| matches!(write, Write::Slots(..) | Write::Table(..) | Write::Role(..))) {
             self.changed = now;
         }
+        self.names.send_replace(Arc::new(Names::of(&self.config, &self.desired, &self.network)));
         self.balancer.apply(&plan, |write| planner::write(&mut self.present, write))
     }
 

@@ -26,4 +26,5 @@ pub mod programs;
 pub mod roster;
 pub mod rotation;
 pub mod terminal;
+pub mod trace;
 pub mod transition;

@@ -18,7 +18,7 @@ pub fn sample<P: Packet, T: Tables>(packet: &P, tables: &T, verdict: Verdict, tr
     // All verdicts go this way, which the kernel's verifier should follow once.
     let counter = packet.forget(verdict.counter() as u64) as usize;
     let is_wanted = sampling.service == NO_SERVICE || sampling.service == trail.service;
-    if !is_wanted || number.wrapping_sub(1) % u64::from(every) != 0 {
+    if !is_wanted || !number.wrapping_sub(1).is_multiple_of(u64::from(every)) {
         return;
     }
     let egress = match verdict {

@@ -1,5 +1,8 @@
 //! The load balancer's command line.
 
+#[path = "lbctl/trace.rs"]
+mod trace;
+
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +45,8 @@ enum Command {
     /// Where connections are sent
     #[command(subcommand)]
     Backend(List),
+    /// Packets as they come, and what becomes of each
+    Trace(trace::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -51,7 +56,7 @@ enum List {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()).and_then(|text| say(&text)) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lbctl: {error:#}");
@@ -60,27 +65,30 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whoever closes the pipe, as `lbctl … | head -1` does, has seen enough.
-fn say(text: &str) -> Result<()> {
+/// Returns whether someone goes on reading: whoever closes the pipe, as `lbctl … | head -1` does, has seen enough.
+fn say(text: &str) -> Result<bool> {
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("standard output"),
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn run(arguments: &Arguments) -> Result<String> {
+async fn run(arguments: &Arguments) -> Result<()> {
     let (socket, output) = (&arguments.socket, arguments.output);
-    match arguments.command {
+    match &arguments.command {
         Command::Status => print(output, &get::<Status>(socket, "/v1/status").await?),
         Command::Service(List::List) => print(output, &get::<Vec<Service>>(socket, "/v1/services").await?),
         Command::Backend(List::List) => print(output, &get::<Vec<Backend>>(socket, "/v1/backends").await?),
+        Command::Trace(arguments) => trace::run(socket, output, arguments).await,
     }
 }
 
-fn print<T: Serialize + Tabular>(output: Output, answer: &T) -> Result<String> {
-    Ok(match output {
+fn print<T: Serialize + Tabular>(output: Output, answer: &T) -> Result<()> {
+    let text = match output {
         Output::Table => answer.table(),
         Output::Json => serde_json::to_string_pretty(answer)?,
-    })
+    };
+    say(&text).map(drop)
 }

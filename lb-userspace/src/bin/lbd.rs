@@ -52,11 +52,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let socket = Socket::bind(&config.socket).await?;
     let daemon = Daemon::start(config).await?;
     let (ask, questions) = mpsc::channel(16);
+    let api = router(ask, daemon.tracer());
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     info!("ready");
     tokio::select! {
         () = daemon.run(questions) => Ok(()),
-        ended = socket.serve(router(ask)) => ended,
+        ended = socket.serve(api) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }

@@ -21,6 +21,18 @@ pub enum Forwarding {
     },
 }
 
+impl Forwarding {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Forwarding::L2 => "l2",
+            Forwarding::Ipip => "ipip",
+            Forwarding::Gue { .. } => "gue",
+        }
+    }
+}
+
 /// As they are written.
 const KINDS: &[(&str, Kind)] = &[("l2", Kind::L2), ("ipip", Kind::Ipip), ("gue", Kind::Gue)];
 

@@ -52,12 +52,7 @@ impl Daemon {
                     vip: configured.vip.to_string(),
                     port: configured.port,
                     protocol: if configured.protocol == Protocol::TCP { "tcp" } else { "udp" }.into(),
-                    forwarding: match configured.forwarding {
-                        Forwarding::L2 => "l2",
-                        Forwarding::Ipip => "ipip",
-                        Forwarding::Gue { .. } => "gue",
-                    }
-                    .into(),
+                    forwarding: configured.forwarding.name().into(),
                     scheduler: configured.flows.scheduler_name().into(),
                     table_size: configured.table_size,
                     fingerprint: format!("{:016x}", desired.fingerprint),

@@ -4,12 +4,15 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context, Result};
 use aya::maps::{Array, Map, MapData, PerCpuArray, RingBuf};
+use aya::util::online_cpus;
 use lb_common::event::{Event, Sampling};
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::plain::Plain;
 
-/// The maps of events. Ready to be read from when the file that it is says so.
+/// The maps of events.
 pub struct Events {
     sampling: Array<MapData, Plain<Sampling>>,
     ring: RingBuf<MapData>,
@@ -28,12 +31,28 @@ impl Events {
         Ok(events)
     }
 
+    /// Lets tasks wait for events.
+    ///
+    /// # Errors
+    /// The kernel doesn't let the ring be waited for.
+    pub fn awaited(self) -> Result<AsyncFd<Events>> {
+        // SAFETY: the file is that of the ring, which `self` owns, never replaces, and closes when it is dropped.
+        let registered = unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) };
+        registered.map_err(|refused| refused.into_parts().1).context("ring of events")
+    }
+
     /// Sets which packets are told of from now on.
     ///
     /// # Errors
     /// The kernel refuses it.
     pub fn sample(&mut self, sampling: &Sampling) -> Result<()> {
         self.sampling.set(0, Plain(*sampling), 0).context("sampling")
+    }
+
+    /// How many CPUs tell.
+    #[must_use]
+    pub fn cpus(&self) -> usize {
+        online_cpus().map_or(1, |cpus| cpus.len())
     }
 
     /// The next event, if there is one.
