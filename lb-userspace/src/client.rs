@@ -50,7 +50,7 @@ impl Lines {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
                 return understand(&line);
             }
-            let frame = self.body.frame().await.context("lbd has ended")?.context("lbd has ended")?;
+            let Some(Ok(frame)) = self.body.frame().await else { bail!("lbd has ended") };
             if let Some(octets) = frame.data_ref() {
                 self.rest.extend_from_slice(octets);
             }

@@ -45,6 +45,7 @@ pub mod directory;
 pub mod leftovers;
 pub mod namespace;
 pub mod neighbour;
+pub mod sampling;
 pub mod xdp;
 
 pub mod interrupt;

@@ -70,6 +70,14 @@ impl Process {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
+    /// How it ended, once it has.
+    ///
+    /// # Errors
+    /// It isn't a child of this process any more.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context(self.name.clone())
+    }
+
     /// Asks it to end with SIGTERM, and waits.
     ///
     /// # Errors

@@ -11,12 +11,19 @@ const CHUNK: usize = 8;
 /// Tells of a packet if it is its turn: the first of every so many of its verdict, so that what is rare is seen beside
 /// what is frequent. `number` is how many of them this CPU has had.
 #[inline(always)]
-pub fn sample<P: Packet, T: Tables>(packet: &P, tables: &T, verdict: Verdict, trail: Trail, number: u64) {
+pub fn sample<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    verdict: Verdict,
+    counter: usize,
+    trail: Trail,
+    number: u64,
+) {
     let Some(sampling) = tables.sampling() else { return };
-    let Some(&every) = sampling.every.get(verdict.counter()).filter(|&&every| every != 0) else { return };
+    let Some(&every) = sampling.every.get(counter).filter(|&&every| every != 0) else { return };
 
     // All verdicts go this way, which the kernel's verifier should follow once.
-    let counter = packet.forget(verdict.counter() as u64) as usize;
+    let counter = packet.forget(counter as u64) as usize;
     let is_wanted = sampling.service == NO_SERVICE || sampling.service == trail.service;
     if !is_wanted || !number.wrapping_sub(1).is_multiple_of(u64::from(every)) {
         return;

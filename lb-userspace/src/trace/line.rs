@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::packet::{Datagram, Packet};
 
-/// As in `2026-01-31T12:00:00.000000Z forwarded eth0 203.0.113.2:40000 -> 192.0.2.1:80 tcp, 94 octets, web: to b1 by
-/// ipip 198.51.100.10 -> 198.51.100.11, eth0 02:00:00:00:00:01`.
+/// As in `2026-01-31T12:00:00.000000Z forwarded, eth0 203.0.113.2:40000 -> 192.0.2.1:80 tcp, 94 octets, web: to b1 by
+/// ipip 198.51.100.10 -> 198.51.100.11, out of eth0 to 02:00:00:00:00:01`.
 impl Display for Packet {
     fn fmt(&self, out: &mut Formatter) -> Result {
         write!(out, "{} {}", self.time, self.verdict)?;
@@ -28,22 +28,29 @@ impl Display for Packet {
         if let (Some(backend), Some(forwarding)) = (&self.backend, &self.forwarding) {
             write!(out, ": to {backend} by {forwarding}")?;
             if let Some(outer) = &self.outer {
-                write!(out, " {outer}")?;
+                write!(out, " ")?;
+                outer.ends(out)?;
             }
         }
         if let (Some(egress), Some(link)) = (&self.egress, &self.link) {
-            write!(out, ", {egress} {}", link.destination)?;
+            write!(out, ", out of {egress} to {}", link.destination)?;
         }
         Ok(())
+    }
+}
+
+impl Datagram {
+    fn ends(&self, out: &mut Formatter) -> Result {
+        end(out, self.source, self.source_port)?;
+        write!(out, " -> ")?;
+        end(out, self.destination, self.destination_port)
     }
 }
 
 /// As in `203.0.113.2:40000 -> 192.0.2.1:80 tcp` and `203.0.113.2 -> 192.0.2.1 udp fragment at 1480`.
 impl Display for Datagram {
     fn fmt(&self, out: &mut Formatter) -> Result {
-        end(out, self.source, self.source_port)?;
-        write!(out, " -> ")?;
-        end(out, self.destination, self.destination_port)?;
+        self.ends(out)?;
         match self.protocol.parse::<u8>() {
             Ok(number) => write!(out, " protocol {number}")?,
             Err(_) => write!(out, " {}", self.protocol)?,

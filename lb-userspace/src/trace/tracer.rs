@@ -137,7 +137,10 @@ impl Tracer {
         let cpus = self.events.get_ref().cpus() as u32;
         let most = if self.listeners.count() > 0 { (MOST / cpus.max(1)).max(LEAST) } else { 0 };
         self.sampling = self.listeners.sampling(most);
-        info!("packets are shown to {} who ask", self.listeners.count());
+        match self.listeners.count() {
+            0 => info!("packets aren't shown any more"),
+            listeners => info!("packets are shown to {listeners}"),
+        }
         self.events.get_mut().sample(&self.sampling)
     }
 

@@ -1,5 +1,6 @@
 //! The datapath on the host and in the kernel: the same packets, and the same answers.
 
+mod described;
 mod engine;
 mod events;
 mod frames;

@@ -3,7 +3,7 @@
 mod answered;
 mod control;
 mod dropped;
-mod forwarded;
+pub mod forwarded;
 mod fragmented;
 mod passed;
 mod quic;

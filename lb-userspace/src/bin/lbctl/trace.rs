@@ -63,7 +63,9 @@ async fn show(lines: &mut Lines, output: Output, count: Option<u64>) -> Result<(
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         match lines.next().await? {
-            Line::Lost { lost } => eprintln!("lbctl: {lost} packets weren't shown; ask for fewer of them"),
+            Line::Lost { lost } => {
+                eprintln!("lbctl: {lost} packets weren't shown; ask for fewer with --sample or --verdict");
+            }
             Line::Packet(packet) => {
                 let text = match output {
                     Output::Table => packet.to_string(),
