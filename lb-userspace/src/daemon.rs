@@ -99,7 +99,7 @@ impl Daemon {
         let (found, looks) = mpsc::channel(1);
         let (sender, receiver) = watch::channel(addresses);
         let mut balancer = Balancer::load(key, config.maps)?;
-        let events = balancer.take_events().context("nobody else has taken them")?;
+        let events = balancer.take_events().context("its events are taken already")?;
         let (names, of_now) = watch::channel(Arc::default());
         let (tracer, to_listen) = mpsc::channel(1);
         let mut daemon = Daemon {

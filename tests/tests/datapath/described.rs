@@ -141,7 +141,7 @@ fn lines() {
         ),
         (
             vec![arp],
-            "passed: for_many, out of eth0 to 02:00:00:00:00:01 -> ff:ff:ff:ff:ff:ff type 0x0806, 60 octets".into(),
+            "passed: for_many, eth0 02:00:00:00:00:01 -> ff:ff:ff:ff:ff:ff type 0x0806, 60 octets".into(),
         ),
         (vec![vec![2; 15]], "passed: not_ip, eth0 02:02:02:02:02:02 -> 02:02:02:02:02:02 type 0x0202, 15 octets".into()),
         (
