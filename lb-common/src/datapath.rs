@@ -324,6 +324,7 @@ fn of_control<P: Packet, T: Tables>(
     if datagram.fragment.is_part() {
         return Err(not_ours);
     }
+    datagram.check_transport()?;
     match icmp::kind(packet, datagram.offset, datagram.network.version) {
         Some(icmp::Kind::EchoRequest) if vip.flags.has(VipFlags::ANSWERS_ECHO) => Err(Refusal::Echo),
         Some(icmp::Kind::Error) => {

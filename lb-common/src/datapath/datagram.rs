@@ -113,9 +113,10 @@ impl Datagram {
         matches!(self.protocol, Protocol::TCP | Protocol::UDP) && !self.fragment.is_later()
     }
 
-    /// Whether the packet is long enough for the header of its transport protocol.
+    /// Whether the packet, without the frame's padding, is long enough for the header of TCP, or of UDP or ICMP.
     #[inline(always)]
     pub fn check_transport(&self) -> Result<(), Refusal> {
+        // The latter two are of one length.
         let needed = if self.protocol == Protocol::TCP { ports::TCP_LENGTH } else { ports::UDP_LENGTH };
         let end = self.network.offset + usize::from(self.network.length);
         if self.offset + usize::from(needed) <= end {

@@ -3,8 +3,8 @@
 use lb_common::verdict::DropReason::{BadHeader, BadLength, LongChain, NoBackend, RoutingHeader};
 
 use super::{Expected, Row, row};
-use crate::frames::{extended, packet, tagged, with_ipv4, with_ipv6};
-use crate::services::Case;
+use crate::frames::{echo, extended, packet, tagged, with_ipv4, with_ipv6};
+use crate::services::{Case, VIP_V4, VIP_V6};
 
 pub fn rows() -> Vec<Row> {
     [of_no_service(), of_a_service()].into_iter().flatten().collect()
@@ -24,6 +24,9 @@ fn of_no_service() -> Vec<Row> {
     let total = |length| with_ipv4(&v4, |ip| ip.total_len = length);
     let payload = |length| with_ipv6(&v6, |ip| ip.payload_length = length);
     let options: &[u8] = &[0, 0, 1, 4, 0, 0, 0, 0];
+    // The rest of the header would be padding.
+    let short_echo = with_ipv4(&echo(VIP_V4, b""), |ip| ip.total_len = 27);
+    let short_echo_v6 = with_ipv6(&echo(VIP_V6, b""), |ip| ip.payload_length = 7);
     let too_long: &[u8] = &[0, 255, 1, 4, 0, 0, 0, 0];
     let routing: &[u8] = &[0, 0, 0, 1, 0, 0, 0, 0];
     [
@@ -36,6 +39,8 @@ fn of_no_service() -> Vec<Row> {
         ("IPv6 shorter than it says", shortened(&v6, 1), BadLength),
         ("IPv4 shorter than it says, behind a tag", shortened(&tagged(&v4, &[tag]), 1), BadLength),
         ("IPv4 shorter than its header", total(19), BadLength),
+        ("an echo request without room for its header", short_echo, BadLength),
+        ("an ICMPv6 echo request without room for its header", short_echo_v6, BadLength),
         ("IPv4 of no length", total(0), BadLength),
         ("IPv4 of the greatest length", total(65_535), BadLength),
         ("IPv6 of the greatest length", payload(65_535), BadLength),
