@@ -104,6 +104,20 @@ impl HostTables {
         self.events.take()
     }
 
+    /// Forgets what packets left behind, and what they counted.
+    pub fn forget(&mut self) {
+        self.pins.iter_mut().for_each(|bucket| *bucket = Bucket::default());
+        self.standings.values().for_each(|standing| standing.set_flows(0));
+        self.turns.take();
+        self.random.take();
+        self.fragments.take();
+        self.errors_sent.take();
+        self.ration.take();
+        self.counters.take();
+        *self.numbers.borrow_mut() = [0; NODE_COUNTERS];
+        self.events.take();
+    }
+
     /// Sets the clock.
     pub fn set_time(&self, now: Tick) {
         self.now.set(now);

@@ -19,7 +19,7 @@
 //! a panic, after Ctrl-C. What a killed lab left behind, the next one removes.
 
 // In the order in which a test uses them: the network and who is in it, what runs there, what is asked and answered,
-// what is made of the answers; then what all of these are built of.
+// what is made of the answers; packets without a network; then what all of these are built of.
 pub mod lab;
 
 pub mod entry;
@@ -40,6 +40,8 @@ pub mod traceroute;
 pub mod accounts;
 pub mod report;
 pub mod snapshot;
+
+pub mod datapath;
 
 pub mod directory;
 pub mod leftovers;

@@ -1,84 +1,25 @@
-//! Two ways to walk a packet: over the host's collections, and through the loaded program.
+//! The other way to walk a packet than over the host's collections: through the loaded program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::process::Command;
-use std::time::Duration;
 
 use aya::maps::MapInfo;
 use aya::programs::{TestRun, TestRunOptions};
-use lb_common::clock::Tick;
-use lb_common::datapath::balance;
 use lb_common::event::{Event, Sampling};
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
-use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic, Verdict};
+use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_userspace::config::MapSizes;
-use lb_userspace::frame::Frame;
-use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::{Counters, Image};
 use lb_userspace::maps::{Balancer, Events};
 use lb_userspace::planner::plan;
 use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, unshare};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-use crate::services::{HASH_KEY, INGRESS};
+use crate::services::HASH_KEY;
 
-/// What became of one packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub action: Action,
-    pub frame: Vec<u8>,
-    /// By how much each counter moved.
-    pub counted: Counters,
-}
-
-/// What the driver is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Drop,
-    Pass,
-    /// Out of the interface that it came in by.
-    Transmit,
-    /// Out of another one.
-    Redirect,
-}
-
-/// The datapath as it is compiled for the host.
-pub struct Host {
-    pub tables: HostTables,
-}
-
-impl Host {
-    pub fn new(image: &Image) -> Self {
-        let mut tables = HostTables::new(image, HashKey::new(HASH_KEY), 10);
-        tables.set_ingress(INGRESS);
-        Host { tables }
-    }
-
-    /// Walks a packet through it, at the time that it is for the kernel.
-    pub fn run(&self, frame: &[u8]) -> Outcome {
-        self.tables.set_time(kernel_time());
-        self.run_frame(Frame::new(frame))
-    }
-
-    pub fn run_frame(&self, mut frame: Frame) -> Outcome {
-        let action = match balance(&mut frame, &self.tables) {
-            Verdict::Forward { egress: INGRESS } | Verdict::Answer(_) => Action::Transmit,
-            Verdict::Forward { .. } => Action::Redirect,
-            Verdict::Pass(_) => Action::Pass,
-            Verdict::Drop(_) => Action::Drop,
-        };
-        Outcome { action, frame: frame.bytes().to_vec(), counted: self.tables.take_counters() }
-    }
-}
-
-/// The time by the clock that the kernel's programs read.
-pub fn kernel_time() -> Tick {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).unwrap();
-    Tick::at_nanoseconds(Duration::from(now).as_nanos() as u64)
-}
+pub use lb_tests::datapath::host::{Action, Host, Outcome, kernel_time};
 
 /// The loaded program.
 pub struct Kernel {
@@ -141,6 +82,12 @@ impl Kernel {
 
     /// Walks a packet through the program.
     pub fn run(&mut self, frame: &[u8]) -> Outcome {
+        let (action, frame) = self.walk(frame);
+        Outcome { action, frame, counted: self.take_counters() }
+    }
+
+    /// The same, without looking at the counters.
+    pub fn walk(&mut self, frame: &[u8]) -> (Action, Vec<u8>) {
         let mut room = vec![0; frame.len() + 128];
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
@@ -154,10 +101,20 @@ impl Kernel {
             other => panic!("the program returned {other}"),
         };
         room.truncate(result.data_size_out as usize);
+        (action, room)
+    }
+
+    /// By how much each counter moved since this was last asked.
+    pub fn take_counters(&mut self) -> Counters {
         let after = self.balancer.counters(&self.image).unwrap();
         let counted = difference(&after, &self.before);
         self.before = after;
-        Outcome { action, frame: room, counted }
+        counted
+    }
+
+    /// The node's counters alone, which take one look into the kernel.
+    pub fn node_counters(&self) -> NodeCounters {
+        self.balancer.counters(&Image::default()).unwrap().node
     }
 }
 

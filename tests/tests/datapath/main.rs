@@ -1,15 +1,20 @@
 //! The datapath on the host and in the kernel: the same packets, and the same answers.
 
+use lb_tests::datapath::services;
+
 mod described;
 mod engine;
 mod events;
 mod frames;
 mod golden;
+mod lockstep;
 mod many;
 mod memory;
+mod million;
+mod mutate;
 mod pieces;
 mod random;
-mod services;
+mod remembered;
 mod sizes;
 mod tunnels;
 mod vectors;

@@ -8,7 +8,8 @@ use lb_userspace::programs;
 
 use crate::engine::{Action, Host, Kernel};
 use crate::frames::{echo, echo_reply, error_about, fragments, from_client, packet, sent, tagged};
-use crate::random::{mutate, with_own_client};
+use crate::mutate::mutate;
+use crate::random::with_own_client;
 use crate::services::{Case, VIP_V4, VIP_V6, image};
 
 /// The longest IP packet of the networks around the node.
@@ -112,7 +113,10 @@ fn host_and_kernel_agree_on_odd_long_frames() {
             1 => fragments(&frame, random.u16(..), &[random.usize(1..370) * 8])[random.usize(..2)].clone(),
             _ => frame,
         };
-        let mut frame = if random.bool() { mutate(&mut random, frame) } else { frame };
+        let other = packet(*random.choice(&Case::ALL).unwrap(), 4000);
+        let mut frame = if random.bool() { mutate(&mut random, frame, &other) } else { frame };
+        // The kernel takes no less than an Ethernet header.
+        frame.resize(frame.len().max(14), 0);
         with_own_client(&mut frame, number);
         let in_kernel = kernel.run(&frame);
         assert_eq!(host.run(&frame), in_kernel, "packet {number}: {:02x?}", &frame[..96.min(frame.len())]);

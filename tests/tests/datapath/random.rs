@@ -1,10 +1,10 @@
-//! The host build and the loaded program agree on every packet, however odd.
+//! Random packets, and what holds for all of them.
 
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use lb_common::clock::{Tick, ticks};
-use lb_common::verdict::{Answer, DropReason, FORWARDED, PassReason, RECEIVED, Verdict};
+use lb_common::verdict::Verdict;
 use lb_userspace::config::Prefix;
 use lb_userspace::frame::Frame;
 
@@ -61,24 +61,6 @@ pub fn any_packet(random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// Damages it: octets changed, mostly in the headers, cut off, or added.
-pub fn mutate(random: &mut Rng, mut frame: Vec<u8>) -> Vec<u8> {
-    for _ in 0..random.usize(..4) {
-        let place = random.usize(..frame.len().min(80));
-        frame[place] = match random.u8(..3) {
-            0 => random.u8(..),
-            1 => frame[place] ^ 1 << random.u8(..8),
-            _ => *random.choice(&[0, 1, 4, 5, 6, 17, 41, 0x45, 0x46, 0x60, 0x86, 0xdd, 0xff]).unwrap(),
-        };
-    }
-    match random.u8(..8) {
-        0 => frame.truncate(random.usize(14..=frame.len())),
-        1 => frame.extend(vec![random.u8(..); random.usize(..64)]),
-        _ => {}
-    }
-    frame
-}
-
 /// A client is sent errors only so often: most packets have a client of their own.
 pub fn with_own_client(frame: &mut [u8], number: u32) {
     let [_, high, middle, low] = number.to_be_bytes();
@@ -93,50 +75,6 @@ fn ip_offset_or_none(frame: &[u8]) -> Option<usize> {
     [14, 18, 22].into_iter().find(|&offset| {
         frame.len() >= offset && matches!([frame[offset - 2], frame[offset - 1]], [0x08, 0x00] | [0x86, 0xdd])
     })
-}
-
-#[test]
-fn host_and_kernel_agree() {
-    const PACKETS: u32 = 60_000;
-    let mut random = Rng::with_seed(0x6c62);
-    let image = image();
-    let host = Host::new(&image);
-    let mut kernel = Kernel::load(image.clone());
-    let mut verdicts = BTreeMap::new();
-    for number in 0..PACKETS {
-        let frame = any_packet(&mut random);
-        let mut frame = if random.bool() { mutate(&mut random, frame) } else { frame };
-        if random.u8(..8) > 0 {
-            with_own_client(&mut frame, number);
-        }
-        let (on_host, in_kernel) = (host.run(&frame), kernel.run(&frame));
-        let errors = [Answer::TimeExceeded, Answer::TooBig].map(|answer| Verdict::Answer(answer).counter());
-        let limits =
-            [DropReason::HopLimit, DropReason::ExceedsMtu].map(|reason| Verdict::Drop(reason).counter());
-        let is_rate_limited = |counted: &[u64]| limits.iter().any(|&place| counted[place] == 1);
-        let is_answered = |counted: &[u64]| errors.iter().any(|&place| counted[place] == 1);
-        let (on, within) = (&on_host.counted.node, &in_kernel.counted.node);
-        // The kernel's clock may tick after the host's was read.
-        let differently_rationed =
-            is_answered(on) && is_rate_limited(within) || is_rate_limited(on) && is_answered(within);
-        if !differently_rationed {
-            assert_eq!(on_host, in_kernel, "packet {number}: {frame:02x?}");
-        }
-        let ended: u64 = in_kernel.counted.node[FORWARDED..].iter().sum();
-        assert_eq!((in_kernel.counted.node[RECEIVED], ended), (1, 1), "packet {number} is counted once");
-        let place = (0..).zip(in_kernel.counted.node).skip(1).find(|(_, count)| *count == 1);
-        *verdicts.entry(place.map(|(place, _): (usize, _)| place)).or_insert(0) += 1;
-    }
-    // Every reason that a packet alone can cause was met.
-    let mut expected: Vec<_> = vec![Verdict::Forward { egress: 0 }.counter()];
-    expected.extend(Answer::ALL.map(|answer| Verdict::Answer(answer).counter()));
-    expected.extend(PassReason::ALL.map(|reason| Verdict::Pass(reason).counter()));
-    expected.extend(DropReason::ALL.map(|reason| Verdict::Drop(reason).counter()));
-    let of_the_node = [DropReason::NoHeadroom, DropReason::NoInterface].map(|it| Verdict::Drop(it).counter());
-    expected.retain(|place| !of_the_node.contains(place));
-    for place in expected {
-        assert!(verdicts.contains_key(&Some(place)), "no packet with counter {place}: {verdicts:?}");
-    }
 }
 
 /// A client hears of errors no more often than once in a tick, whatever its address in its IPv6 network.

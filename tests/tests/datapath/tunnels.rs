@@ -1,7 +1,5 @@
 //! The backend's side: what the agent's program unpacks, on the host and in the kernel.
 
-use std::cell::Cell;
-
 use aya::maps::lpm_trie::Key;
 use aya::maps::{LpmTrie, MapData, PerCpuArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
@@ -9,64 +7,22 @@ use aya::{Ebpf, EbpfLoader};
 use etherparse::{IpEcn, IpFragOffset, Ipv4Options};
 use fastrand::Rng;
 use lb_common::address::Address;
-use lb_common::datapath::decapsulate::{Outcome, Tunnels, decapsulate};
+use lb_common::datapath::decapsulate::Outcome;
 use lb_common::flow::Protocol;
 use lb_common::verdict::FORWARDED;
+use lb_tests::datapath::agent::{self, BALANCERS, Unpacked, unpack};
+use lb_tests::datapath::laws;
 use lb_userspace::address::of_ip;
-use lb_userspace::config::{Forwarding, Prefix};
-use lb_userspace::frame::Frame;
+use lb_userspace::config::Forwarding;
 use lb_userspace::programs;
 
 use crate::engine::Host;
 use crate::frames::*;
+use crate::mutate::mutate;
 use crate::random;
 use crate::services::*;
 
-const BALANCERS: [&str; 2] = [NODE_V4, NODE_V6];
-/// The first and the last are prefixes.
-const VIPS: [&str; 4] = ["192.0.2.64/28", VIP_V4, VIP_V6, "2001:db8:f:1::/64"];
-
-fn vip(text: &str) -> Prefix {
-    lb_userspace::config::vip(text).unwrap()
-}
-
-/// What became of a frame, and the one counter that moved.
-type Unpacked = (Outcome, Vec<u8>);
-
-struct Agent(Cell<Option<Outcome>>);
-
-impl Tunnels for Agent {
-    fn is_balancer(&self, source: &Address) -> bool {
-        BALANCERS.map(|address| of_ip(ip(address))).contains(source)
-    }
-
-    fn is_vip(&self, destination: &Address) -> bool {
-        VIPS.map(vip).iter().any(|vip| {
-            let free_bits = u32::from(vip.free_bits());
-            let [first, address] =
-                [of_ip(vip.address), *destination].map(|address| u128::from_be_bytes(address.octets()));
-            (first ^ address) >> free_bits == 0
-        })
-    }
-
-    fn gue_port(&self) -> u16 {
-        GUE_PORT
-    }
-
-    fn count(&self, outcome: Outcome) {
-        assert_eq!(self.0.replace(Some(outcome)), None, "counted twice");
-    }
-}
-
-fn on_host(frame: &[u8]) -> Unpacked {
-    let counted = Agent(Cell::new(None));
-    let mut frame = Frame::new(frame);
-    let outcome = decapsulate(&mut frame, &counted);
-    assert_eq!(counted.0.get(), Some(outcome));
-    (outcome, frame.bytes().to_vec())
-}
-
-struct Kernel {
+pub struct Kernel {
     ebpf: Ebpf,
     program: &'static str,
     outcomes: PerCpuArray<MapData, u64>,
@@ -74,17 +30,16 @@ struct Kernel {
 
 impl Kernel {
     /// The program of that name.
-    fn load(name: &'static str) -> Self {
+    pub fn load(name: &'static str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
         let mut ebpf =
             EbpfLoader::new().override_global("GUE_PORT", &GUE_PORT, true).load(programs::AGENT).unwrap();
-        let octets = |address: &str| of_ip(ip(address)).octets();
         let mut balancers: LpmTrie<_, [u8; 16], u8> = ebpf.map_mut("BALANCERS").unwrap().try_into().unwrap();
-        for address in BALANCERS {
-            balancers.insert(&Key::new(128, octets(address)), 1, 0).unwrap();
+        for (prefix, bits) in BALANCERS.iter() {
+            balancers.insert(&Key::new(*bits, prefix.octets()), 1, 0).unwrap();
         }
         let mut vips: LpmTrie<_, [u8; 16], u8> = ebpf.map_mut("VIPS").unwrap().try_into().unwrap();
-        for vip in VIPS.map(vip) {
+        for vip in agent::vips() {
             vips.insert(&Key::new(vip.mapped_length(), of_ip(vip.address).octets()), 1, 0).unwrap();
         }
         let outcomes = PerCpuArray::try_from(ebpf.take_map("OUTCOMES").unwrap()).unwrap();
@@ -98,7 +53,7 @@ impl Kernel {
         (0..Outcome::ALL.len() as u32).map(sum).collect()
     }
 
-    fn run(&mut self, frame: &[u8]) -> Unpacked {
+    pub fn run(&mut self, frame: &[u8]) -> Unpacked {
         let before = self.counters();
         let mut room = vec![0; frame.len()];
         let mut options = TestRunOptions::new();
@@ -115,6 +70,11 @@ impl Kernel {
         assert_eq!(result.return_value, if outcome.passes() { 2 } else { 1 }, "{outcome:?}");
         (outcome, room)
     }
+}
+
+/// The frame of each row.
+pub fn frames() -> Vec<Vec<u8>> {
+    rows().into_iter().map(|(_, frame, _)| frame).collect()
 }
 
 fn rows() -> Vec<(&'static str, Vec<u8>, Unpacked)> {
@@ -263,7 +223,7 @@ fn with_octets(frame: &[u8], offset: usize, octets: &[u8]) -> Vec<u8> {
 #[test]
 fn on_the_host() {
     for (behaviour, frame, expected) in rows() {
-        assert_eq!(on_host(&frame), expected, "{behaviour}");
+        assert_eq!(unpack(&frame), expected, "{behaviour}");
     }
 }
 
@@ -290,7 +250,7 @@ fn long_frames_are_unpacked() {
             (&v6, gue(&v6, BACKEND_V4)),
         ] {
             let expected = (Outcome::Decapsulated, plain(inner));
-            assert_eq!(on_host(&outer), expected, "{payload}");
+            assert_eq!(unpack(&outer), expected, "{payload}");
             assert_eq!(kernel.run(&outer), expected, "{payload}");
             let cut = &outer[..outer.len() - 1];
             assert_eq!(kernel.run(cut), (Outcome::Malformed, cut.to_vec()), "{payload}, cut");
@@ -311,8 +271,12 @@ fn host_and_kernel_agree() {
         let packed = balancer.run(&frame);
         let forwarded = packed.counted.node[FORWARDED] == 1;
         let tunnelled = forwarded && packed.frame.len() > frame.len();
-        let arriving = if number % 2 == 0 { random::mutate(&mut random, packed.frame) } else { packed.frame };
-        let result = on_host(&arriving);
+        let mut arriving =
+            if number % 2 == 0 { mutate(&mut random, packed.frame, &frame) } else { packed.frame };
+        // The kernel takes no less than an Ethernet header.
+        arriving.resize(arriving.len().max(14), 0);
+        let result = unpack(&arriving);
+        laws::check_unpacked(&arriving, result.0, &result.1);
         assert_eq!(result, kernel.run(&arriving), "packet {number}: {arriving:02x?}");
         let for_these_vips = matches!(result.0, Outcome::Decapsulated);
         if number % 2 == 1 && tunnelled && for_these_vips {

@@ -51,6 +51,12 @@ pub fn rows() -> Vec<Row> {
     parts.into_iter().flatten().collect()
 }
 
+/// The packets of each row, in their order.
+pub fn frames() -> Vec<Vec<Vec<u8>>> {
+    let frames = |row: Row| row.steps.into_iter().map(|(frame, _)| frame).collect();
+    rows().into_iter().map(frames).collect()
+}
+
 fn outcome_of(frame: &[u8], expected: &Expected) -> Outcome {
     let mut counted = Counters::default();
     counted.node[RECEIVED] = 1;

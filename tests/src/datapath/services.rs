@@ -22,33 +22,49 @@ pub const INGRESS: u32 = 1;
 /// Another interface.
 pub const OTHER: u32 = 100;
 
+/// Key of the flow hash.
 pub const HASH_KEY: [u8; 16] = *b"0123456789abcdef";
+/// Whom frames come from: the router.
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// The balancer's.
 pub const NODE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+/// The next hop's towards every backend.
 pub const BACKEND_MAC: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
+/// The balancer's own address.
 pub const NODE_V4: &str = "198.51.100.10";
+/// The same of IPv6.
 pub const NODE_V6: &str = "2001:db8:5::10";
+/// On the ingress interface.
 pub const BACKEND_V4: &str = "198.51.100.11";
+/// The same of IPv6.
 pub const BACKEND_V6: &str = "2001:db8:5::11";
 /// Behind the other interface, whose MTU is small.
 pub const FAR_V4: &str = "203.0.113.11";
+/// The same of IPv6.
 pub const FAR_V6: &str = "2001:db8:9::11";
+/// Octets of the longest packet to those.
 pub const FAR_MTU: u16 = 1280;
 /// In a VLAN on the ingress interface.
 pub const TAGGED_V4: &str = "198.51.100.21";
+/// The same of IPv6.
 pub const TAGGED_V6: &str = "2001:db8:5::21";
+/// That VLAN's tag.
 pub const TAG: u16 = 0x2064;
 /// Without a next hop.
 const LOST: &str = "198.51.100.99";
 
+/// Of most services.
 pub const VIP_V4: &str = "192.0.2.1";
+/// The same of IPv6.
 pub const VIP_V6: &str = "2001:db8:f::1";
 /// Of services that take what others leave.
 pub const SHARED_V4: &str = "192.0.2.2";
+/// Where backends unpack IP in UDP.
 pub const GUE_PORT: u16 = 6080;
 
 /// A service of the tests.
+#[expect(missing_docs, reason = "the methods say what each is like")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Case {
@@ -85,6 +101,7 @@ pub enum Case {
 }
 
 impl Case {
+    /// All of them, in the order of their numbers.
     pub const ALL: [Case; 30] = [
         Case::L2V4,
         Case::L2V6,
@@ -119,17 +136,20 @@ impl Case {
     ];
 
     /// Each service has a port of its own.
+    #[must_use]
     pub fn port(self) -> u16 {
         8000 + self as u16
     }
 
     /// The number of its first backend.
+    #[must_use]
     pub fn backend(self) -> BackendIndex {
         let before = &Case::ALL[..self as usize];
         BackendIndex(1 + before.iter().map(|case| case.backends().len() as u16).sum::<u16>())
     }
 
     /// An address that clients connect to.
+    #[must_use]
     pub fn vip(self) -> &'static str {
         match self {
             Case::L2V6
@@ -149,6 +169,7 @@ impl Case {
     }
 
     /// Addresses of its backends.
+    #[must_use]
     pub fn backends(self) -> &'static [&'static str] {
         match self {
             Case::L2V6 | Case::V6InV6 | Case::V4InV6 | Case::V6InGueV6 | Case::V4InGueV6 | Case::UdpV6 => {
@@ -167,6 +188,8 @@ impl Case {
         }
     }
 
+    /// How packets reach its backends.
+    #[must_use]
     pub fn forwarding(self) -> Forwarding {
         match self {
             Case::V4InV4
@@ -187,6 +210,8 @@ impl Case {
         }
     }
 
+    /// TCP or UDP.
+    #[must_use]
     pub fn protocol(self) -> Protocol {
         match self {
             Case::Udp | Case::UdpV6 | Case::Quic | Case::ByAddresses => Protocol::UDP,
@@ -194,14 +219,19 @@ impl Case {
         }
     }
 
-    fn service(self) -> Service {
+    /// Its VIP, which may be a prefix.
+    #[must_use]
+    pub fn vips(self) -> Prefix {
         let prefix = |text: &str, length| Prefix { address: ip(text), length };
-        let vip = match self {
+        match self {
             Case::PrefixV4 => prefix("198.18.0.0", 16),
             Case::LongerPrefixV4 => prefix("198.18.8.0", 24),
             Case::PrefixV6 => prefix("2001:db8:77::", 48),
             _ => Prefix::of_one(ip(self.vip())),
-        };
+        }
+    }
+
+    fn service(self) -> Service {
         let backend = |(number, address): (usize, &&str)| Backend {
             name: (*address).into(),
             address: ip(address),
@@ -210,7 +240,7 @@ impl Case {
         };
         Service {
             name: format!("{self:?}"),
-            vip,
+            vip: self.vips(),
             port: (self != Case::AnyPort).then(|| self.port()),
             protocol: self.protocol(),
             forwarding: self.forwarding(),
@@ -224,18 +254,31 @@ impl Case {
     }
 }
 
+/// Octets of a server ID in QUIC's connection IDs.
 pub const QUIC_SERVER_ID_LENGTH: u8 = 3;
+/// The number by which connection IDs name how they were made.
 pub const QUIC_CONFIGURATION: u8 = 2;
 
 /// The server ID of a service's backend, by its number.
+#[must_use]
 pub fn server_id(number: usize) -> ServerId {
     ServerId { configuration: QUIC_CONFIGURATION, octets: 0x0a_0b00 + number as u64 }
 }
 
+/// An address.
+///
+/// # Panics
+/// It is none.
+#[must_use]
 pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// Octets of an IPv4 address.
+///
+/// # Panics
+/// It is none.
+#[must_use]
 pub fn v4(text: &str) -> [u8; 4] {
     match ip(text) {
         IpAddr::V4(ip) => ip.octets(),
@@ -243,6 +286,11 @@ pub fn v4(text: &str) -> [u8; 4] {
     }
 }
 
+/// Octets of an IPv6 address.
+///
+/// # Panics
+/// It is none.
+#[must_use]
 pub fn v6(text: &str) -> [u8; 16] {
     match ip(text) {
         IpAddr::V6(ip) => ip.octets(),
@@ -251,11 +299,13 @@ pub fn v6(text: &str) -> [u8; 16] {
 }
 
 /// The maps for all of them; echo requests are answered.
+#[must_use]
 pub fn image() -> Image {
     image_with(|_| {})
 }
 
 /// The maps for a changed configuration.
+#[must_use]
 pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
     let mut config = Config {
         file: PathBuf::new(),
@@ -293,6 +343,7 @@ pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
 }
 
 /// Which of a service's backends its table has for that hash.
+#[must_use]
 pub fn chosen(case: Case, hash: u64) -> usize {
     let table = &image().tables[&(case as u32)];
     let slot = table[slot_of(hash, table.len() as u32) as usize];
