@@ -1,6 +1,7 @@
 //! The developer's menu: `cargo xtask` lists it.
 
 mod apt;
+mod fuzz;
 mod programs;
 mod setup;
 mod toolchain;
@@ -31,6 +32,17 @@ enum Task {
     },
     /// Every test that runs here: format, lints, units, packets, namespaces
     Test,
+    /// Inputs that nobody thought of, for the datapath on the host
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 5)]
+        minutes: u32,
+        /// Keep, in the repository, the fewest inputs that reach all that was reached
+        #[arg(long)]
+        keep: bool,
+        /// One target; without it, one after the other
+        target: Option<fuzz::Target>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -39,6 +51,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
         Task::Demo { keep } => demo(keep),
         Task::Test => test(),
+        Task::Fuzz { minutes, keep, target } => fuzz::run(&workspace(), target, minutes, keep),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what building and testing need, each in a line that says so.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +12,9 @@ use crate::toolchain::{Compiler, Missing, Toolchain, linker_root};
 
 /// The version that was tried with LLVM 21 to 23, which Rust 1.90 to 1.99 use.
 const BPF_LINKER: &str = "0.13.0";
+
+/// The version that was tried with the libFuzzer of libfuzzer-sys 0.4.
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// Programs of the system: name, Debian package, who needs it.
 const SYSTEM_PROGRAMS: [(&str, &str, &str); 4] = [
@@ -68,6 +71,42 @@ pub fn formatter_and_lints() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes sure of what only fuzzing needs. Returns cargo-fuzz.
+pub fn fuzzer(workspace: &Path) -> Result<PathBuf> {
+    if find("c++").is_none() {
+        println!("setup: c++ is missing (compiles libFuzzer): installing Debian package g++");
+        apt::install(&["g++"])?;
+    }
+    let root = workspace.join("target/tools/cargo-fuzz");
+    let program = root.join("bin/cargo-fuzz");
+    let is_that_version = Command::new(&program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii().ends_with(CARGO_FUZZ.as_bytes()));
+    if !is_that_version {
+        println!(
+            "setup: cargo-fuzz is missing (builds and runs fuzz targets): building {CARGO_FUZZ} under target/tools"
+        );
+        let status = Command::new(env!("CARGO"))
+            .args([
+                "install",
+                "--quiet",
+                "--force",
+                "cargo-fuzz",
+                "--version",
+                CARGO_FUZZ,
+                "--locked",
+                "--root",
+            ])
+            .arg(&root)
+            .status()?;
+        if !status.success() {
+            bail!("cargo-fuzz did not build; its messages stand above");
+        }
+    }
+    Ok(program)
 }
 
 /// The demo's backends run nginx. An installed nginx would start serving this machine's port 80, so the package

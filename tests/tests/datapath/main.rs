@@ -3,6 +3,7 @@
 use lb_tests::datapath::services;
 
 mod described;
+mod corpus;
 mod engine;
 mod events;
 mod frames;
