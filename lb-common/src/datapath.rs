@@ -13,8 +13,6 @@ mod sample;
 pub mod schedule;
 mod select;
 
-use core::hint;
-
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::clock::Tick;
@@ -27,7 +25,7 @@ use crate::service::{QuicKey, Service, ServiceKey};
 use crate::siphash::HashKey;
 use crate::slot::{BackendIndex, Slot};
 use crate::standing::Standing;
-use crate::verdict::{DropReason, PassReason, PinEvent, RECEIVED, Verdict};
+use crate::verdict::{DropReason, End, PassReason, PinEvent, RECEIVED, Verdict};
 use crate::vip::{Vip, VipFlags};
 use crate::wire::icmp;
 use crate::wire::ports::Ports;
@@ -64,6 +62,12 @@ pub trait Tables {
         Self: Sized,
     {
         pinned::backend(self, question)
+    }
+
+    /// The same number, of which nothing is known; see [`Packet::forget`].
+    #[must_use]
+    fn forget(&self, number: u64) -> u64 {
+        number
     }
 
     /// The next number of a service, for those who go by turns.
@@ -181,15 +185,14 @@ struct Trail {
 
 /// Decides what happens to a packet, and does all of it but sending.
 #[inline(always)]
-pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
+pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> End {
     tables.count(RECEIVED);
     let mut trail = Trail { service: NO_SERVICE, backend: BackendIndex::NONE };
     let verdict = walk(packet, tables, &mut trail);
-    // Once, where the compiler would find the place anew for each use.
-    let counter = hint::black_box(verdict.counter());
-    let number = tables.count(counter);
-    sample::sample(packet, tables, verdict, counter, trail, number);
-    verdict
+    let end = End::of(verdict).forgotten(packet);
+    let number = tables.count(end.counter());
+    sample::sample(packet, tables, end, trail, number);
+    end
 }
 
 #[inline(always)]

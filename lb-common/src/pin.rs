@@ -159,17 +159,8 @@ impl Pin {
     }
 }
 
-/// What became of a pin that was to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Made {
-    /// It took a free place.
-    Free,
-    /// It took the place of a provisional one, whose flow may be a flood's.
-    Evicting,
-    /// There is no place.
-    Refused,
-}
+/// Stands in the number of a place whose pin another one may take.
+pub const EVICTING: usize = 2 * PLACES;
 
 /// A bucket of the connection table.
 #[repr(C, align(8))]
@@ -179,42 +170,51 @@ pub struct Bucket([Word64; PLACES]);
 const _: () = assert!(size_of::<Bucket>() == 128, "two cache lines");
 
 impl Bucket {
-    /// The pin of a flow, and its place.
+    /// The number of the place with a flow's pin; [`PLACES`] if there is none.
     #[inline(always)]
-    pub fn find(&self, key: PinKey) -> Option<(&Word64, Pin)> {
-        for place in &self.0 {
+    #[must_use]
+    pub fn find(&self, key: PinKey) -> usize {
+        for (number, place) in self.0.iter().enumerate() {
             let pin = Pin(place.load());
             if (pin.0 >> 32) as u32 == key.tag() && !pin.is_none() {
-                return Some((place, pin));
+                return number;
             }
         }
-        None
+        PLACES
     }
 
-    /// Puts a pin where there is room for it.
+    /// The number of a place that a pin may take; [`PLACES`] if there is none. Those whose pin it would evict come as
+    /// `number +` [`EVICTING`].
     ///
     /// A confirmed one takes any place but a confirmed one's. A provisional one takes a free place of the second half,
     /// or, if it `may_evict`, one that another may be evicted from.
     #[inline(always)]
-    pub fn insert(&self, pin: Pin, may_evict: bool, now: Epoch) -> Made {
-        let first = if pin.is_provisional() { CONFIRMED_ONLY } else { 0 };
+    #[must_use]
+    pub fn room(&self, is_provisional: bool, may_evict: bool, now: Epoch) -> usize {
+        let first = if is_provisional { CONFIRMED_ONLY } else { 0 };
         let is_vacant = |there: Pin| {
             there.is_none() || there.is_provisional() && there.has_expired(PROVISIONAL_LIFE, now)
         };
-        for place in self.0.iter().skip(first) {
-            if put(place, pin, is_vacant) {
-                return Made::Free;
+        for (number, place) in self.0.iter().enumerate().skip(first) {
+            if is_vacant(Pin(place.load())) {
+                return number;
             }
         }
-        if pin.is_provisional() && !may_evict {
-            return Made::Refused;
-        }
-        for place in self.0.iter().skip(CONFIRMED_ONLY) {
-            if put(place, pin, Pin::is_provisional) {
-                return Made::Evicting;
+        if may_evict || !is_provisional {
+            for (number, place) in self.0.iter().enumerate().skip(CONFIRMED_ONLY) {
+                if Pin(place.load()).is_provisional() {
+                    return number + EVICTING;
+                }
             }
         }
-        Made::Refused
+        PLACES
+    }
+
+    /// A place, by the lowest bits of its number.
+    #[inline(always)]
+    #[must_use]
+    pub fn place(&self, number: usize) -> &Word64 {
+        &self.0[number % PLACES]
     }
 
     /// Every place, for those who look at all.
@@ -222,12 +222,6 @@ impl Bucket {
     pub fn places(&self) -> &[Word64; PLACES] {
         &self.0
     }
-}
-
-#[inline(always)]
-fn put(place: &Word64, pin: Pin, may_replace: impl Fn(Pin) -> bool) -> bool {
-    let there = Pin(place.load());
-    may_replace(there) && change(place, there, pin)
 }
 
 /// Changes a pin, unless somebody else did meanwhile.
@@ -278,32 +272,46 @@ mod tests {
         assert!(pin.closing().has_expired(2, Epoch::from_bits(103)), "never longer than the service's own");
     }
 
+    fn put(bucket: &Bucket, pin: Pin, may_evict: bool, now: Epoch) -> usize {
+        let number = bucket.room(pin.is_provisional(), may_evict, now);
+        if number != PLACES {
+            let place = bucket.place(number);
+            assert!(change(place, Pin(place.load()), pin));
+        }
+        number
+    }
+
+    fn has(bucket: &Bucket, number: u64) -> bool {
+        bucket.find(key(number)) != PLACES
+    }
+
     #[test]
     fn what_was_put_is_found() {
         let bucket = Bucket::default();
         for number in 0..PLACES as u64 {
-            assert_eq!(bucket.insert(confirmed(number), false, NOW), Made::Free);
+            assert!(put(&bucket, confirmed(number), false, NOW) < PLACES);
         }
         for number in 0..PLACES as u64 {
-            assert_eq!(bucket.find(key(number)).map(|(_, pin)| pin), Some(confirmed(number)));
+            let found = bucket.find(key(number));
+            assert_eq!(Pin(bucket.place(found).load()), confirmed(number));
         }
-        assert!(bucket.find(key(99)).is_none());
-        assert!(Bucket::default().find(PinKey::new(0, 0)).is_none(), "a free place is nobody's");
+        assert!(!has(&bucket, 99));
+        assert_eq!(Bucket::default().find(PinKey::new(0, 0)), PLACES, "a free place is nobody's");
     }
 
     #[test]
     fn a_flood_of_first_packets_leaves_room_for_the_confirmed() {
         let bucket = Bucket::default();
-        let flood = |number, may_evict| bucket.insert(confirmed(number).provisional(), may_evict, NOW);
-        (0..8).for_each(|number| assert_eq!(flood(number, false), Made::Free));
-        (8..20).for_each(|number| assert_eq!(flood(number, false), Made::Refused));
-        assert_eq!(flood(50, true), Made::Evicting);
+        let flood = |number, may_evict| put(&bucket, confirmed(number).provisional(), may_evict, NOW);
+        (0..8).for_each(|number| assert!(flood(number, false) < PLACES));
+        (8..20).for_each(|number| assert_eq!(flood(number, false), PLACES));
+        assert!(flood(50, true) >= EVICTING);
         for number in 100..116 {
-            assert_ne!(bucket.insert(confirmed(number), false, NOW), Made::Refused);
+            assert_ne!(put(&bucket, confirmed(number), false, NOW), PLACES);
         }
-        assert_eq!(bucket.insert(confirmed(200), true, NOW), Made::Refused, "all of them are confirmed");
-        assert_eq!(flood(51, true), Made::Refused);
-        assert!((100..116).all(|number| bucket.find(key(number)).is_some()));
+        assert_eq!(put(&bucket, confirmed(200), true, NOW), PLACES, "all of them are confirmed");
+        assert_eq!(flood(51, true), PLACES);
+        assert!((100..116).all(|number| has(&bucket, number)));
     }
 
     #[test]
@@ -311,10 +319,11 @@ mod tests {
         let bucket = Bucket::default();
         let later = Epoch::from_bits(NOW.bits() + PROVISIONAL_LIFE + 1);
         let first = |number, now| {
-            bucket.insert(Pin::new(key(number), BackendIndex(7), now).provisional(), false, now)
+            let pin = Pin::new(key(number), BackendIndex(7), now).provisional();
+            put(&bucket, pin, false, now)
         };
-        (0..8).for_each(|number| assert_eq!(first(number, NOW), Made::Free));
-        assert_eq!(first(8, NOW), Made::Refused);
-        assert_eq!(first(8, later), Made::Free);
+        (0..8).for_each(|number| assert!(first(number, NOW) < PLACES));
+        assert_eq!(first(8, NOW), PLACES);
+        assert!(first(8, later) < PLACES);
     }
 }

@@ -1,5 +1,9 @@
 //! How a packet's walk through the balancer ends, and where that is counted.
 
+use core::hint;
+
+use crate::packet::Packet;
+
 /// The end of a walk. Each packet has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -128,6 +132,72 @@ pub const FORWARDED: usize = 1;
 const FIRST_ANSWER: usize = 2;
 const FIRST_PASS: usize = FIRST_ANSWER + Answer::ALL.len();
 const FIRST_DROP: usize = FIRST_PASS + PassReason::ALL.len();
+
+/// A verdict as two numbers.
+///
+/// All ways through the walk end in one. As numbers that could be any, the kernel's verifier takes it for the same end,
+/// where it would go on once for each variant of a [`Verdict`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct End {
+    counter: usize,
+    egress: u32,
+}
+
+impl End {
+    /// The numbers of a verdict.
+    #[inline(always)]
+    pub const fn of(verdict: Verdict) -> Self {
+        let egress = if let Verdict::Forward { egress } = verdict { egress } else { 0 };
+        End { counter: verdict.counter(), egress }
+    }
+
+    /// The same, of which nothing is known; see [`Packet::forget`].
+    #[inline(always)]
+    pub fn forgotten(self, packet: &impl Packet) -> Self {
+        let word = packet.forget(self.counter as u64 | u64::from(self.egress) << 32);
+        // Once, where the compiler would compare one register and use another.
+        let counter = hint::black_box((word & 0xff) as usize);
+        End { counter, egress: (word >> 32) as u32 }
+    }
+
+    /// Where it is counted in [`NodeCounters`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn counter(self) -> usize {
+        self.counter
+    }
+
+    /// The interface to send the packet out of, if it is forwarded.
+    #[inline(always)]
+    #[must_use]
+    pub const fn egress(self) -> Option<u32> {
+        if self.counter() == FORWARDED { Some(self.egress) } else { None }
+    }
+
+    /// Whether it is to be sent out of the interface that it came in by, as an answer.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_answered(self) -> bool {
+        self.counter() >= FIRST_ANSWER && self.counter() < FIRST_PASS
+    }
+
+    /// Whether it is the kernel's.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_passed(self) -> bool {
+        self.counter() >= FIRST_PASS && self.counter() < FIRST_DROP
+    }
+
+    /// The verdict, if the numbers are one's.
+    #[must_use]
+    pub fn verdict(self) -> Option<Verdict> {
+        match self.egress() {
+            Some(egress) => Some(Verdict::Forward { egress }),
+            None => Verdict::of_counter(self.counter()),
+        }
+    }
+}
 
 impl Verdict {
     /// The place of this verdict in [`NodeCounters`].

@@ -57,6 +57,17 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
     }
 }
 
+/// The same number: what is read from a map could be any.
+#[inline(always)]
+#[must_use]
+pub fn forget(number: u64) -> u64 {
+    let Some(place) = FORGOTTEN.get_ptr_mut(0) else { return 0 };
+    // SAFETY: this CPU's own place, written and read at once.
+    unsafe { ptr::write_volatile(place, number) };
+    // SAFETY: as above.
+    unsafe { ptr::read_volatile(place) }
+}
+
 impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
     #[inline(always)]
     fn length(&self) -> usize {
@@ -80,14 +91,10 @@ impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
         first_piece > end || MULTI_BUFFER && first_piece < end && self.length() > end
     }
 
-    /// What is read from a map could be anything.
+    /// Through a map.
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
-        let Some(place) = FORGOTTEN.get_ptr_mut(0) else { return 0 };
-        // SAFETY: this CPU's own place, written and read at once.
-        unsafe { ptr::write_volatile(place, number) };
-        // SAFETY: as above.
-        unsafe { ptr::read_volatile(place) }
+        forget(number)
     }
 
     #[inline(always)]

@@ -84,7 +84,7 @@ impl Census {
 
 #[cfg(test)]
 mod tests {
-    use lb_common::pin::{Made, PinKey};
+    use lb_common::pin::PinKey;
 
     use super::*;
 
@@ -97,6 +97,11 @@ mod tests {
     /// A hash that falls into that one of four slots.
     fn key(slot: u64, number: u64) -> PinKey {
         PinKey::new(slot << 62 | number << 32 | number, SERVICE)
+    }
+
+    fn put(bucket: &Bucket, pin: Pin) -> bool {
+        let number = bucket.room(pin.is_provisional(), false, NOW);
+        change(bucket.place(number), Pin::NONE, pin)
     }
 
     #[test]
@@ -113,7 +118,7 @@ mod tests {
             ("not confirmed yet", Pin::new(key(3, 7), A, NOW).provisional(), true),
         ];
         for (what, pin, _) in rows {
-            assert_eq!(bucket.insert(pin, false, NOW), Made::Free, "{what}");
+            assert!(put(&bucket, pin), "{what}");
         }
         let slots = [Slot::stable(A), Slot::migrating(A, B), Slot::tracked(A), Slot::tracked(A)];
         let pinning = Pinning { slots: &slots, idle: 60, pins_all: false };
@@ -134,7 +139,7 @@ mod tests {
     #[test]
     fn who_pins_all_keeps_pins_of_stable_slots() {
         let bucket = Bucket::default();
-        bucket.insert(Pin::new(key(0, 1), B, NOW), false, NOW);
+        assert!(put(&bucket, Pin::new(key(0, 1), B, NOW)));
         let slots = [Slot::stable(A); 4];
         let services = BTreeMap::from([(SERVICE, Pinning { slots: &slots, idle: 60, pins_all: true })]);
         let keepers = BTreeMap::from([(A, SERVICE), (B, SERVICE)]);

@@ -4,11 +4,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use axum::http::request::Builder;
 use axum::http::{Request, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
@@ -17,7 +19,18 @@ use tokio::net::UnixStream;
 /// # Errors
 /// lbd can't be reached or refuses: says what to do.
 pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
-    let (_connection, body) = ask(socket, path).await?;
+    let (_connection, body) = ask(socket, Request::get(path), Bytes::new()).await?;
+    let body = body.collect().await.context("lbd's answer ends early")?.to_bytes();
+    understand(&body)
+}
+
+/// What `POST path` answers to a question.
+///
+/// # Errors
+/// As [`get`].
+pub async fn post<Q: Serialize, T: DeserializeOwned>(socket: &Path, path: &str, question: &Q) -> Result<T> {
+    let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+    let (_connection, body) = ask(socket, request, serde_json::to_vec(question)?.into()).await?;
     let body = body.collect().await.context("lbd's answer ends early")?.to_bytes();
     understand(&body)
 }
@@ -36,7 +49,7 @@ impl Lines {
     /// # Errors
     /// lbd can't be reached or refuses: says what to do.
     pub async fn get(socket: &Path, path: &str) -> Result<Self> {
-        let (connection, body) = ask(socket, path).await?;
+        let (connection, body) = ask(socket, Request::get(path), Bytes::new()).await?;
         Ok(Lines { _connection: connection, body, rest: Vec::new() })
     }
 
@@ -59,16 +72,16 @@ impl Lines {
 }
 
 /// Keeps an answer coming.
-type Connection = http1::SendRequest<Empty<Bytes>>;
+type Connection = http1::SendRequest<Full<Bytes>>;
 
-async fn ask(socket: &Path, path: &str) -> Result<(Connection, Incoming)> {
+async fn ask(socket: &Path, request: Builder, question: Bytes) -> Result<(Connection, Incoming)> {
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
         Err(error) => bail!(explain(socket, &error)),
     };
     let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get(path).header(header::HOST, "lbd").body(Empty::<Bytes>::new())?;
+    let request = request.header(header::HOST, "lbd").body(Full::new(question))?;
     let response = requests.send_request(request).await.context("lbd closed the connection")?;
     let status = response.status();
     let body = response.into_body();

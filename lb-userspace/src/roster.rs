@@ -243,10 +243,7 @@ impl Roster {
     #[must_use]
     pub fn waits(&self) -> bool {
         let members = || self.rolls.values().flat_map(|roll| roll.members.values());
-        self.backends.waits()
-            || self.services.waits()
-            || self.vips.waits()
-            || members().any(Member::waits)
+        self.backends.waits() || self.services.waits() || self.vips.waits() || members().any(Member::waits)
     }
 }
 

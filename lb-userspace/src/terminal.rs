@@ -31,6 +31,34 @@ impl Tabular for Vec<Service> {
     }
 }
 
+impl Tabular for Service {
+    fn table(&self) -> String {
+        let mut table = titled(["SERVICE", &self.name]);
+        let slots = &self.slots;
+        let rows = [
+            ("address", endpoint(self)),
+            ("forwarding", self.forwarding.clone()),
+            ("scheduler", self.scheduler.clone()),
+            ("backends", self.backends.to_string()),
+            ("table size", self.table_size.to_string()),
+            ("fingerprint", self.fingerprint.clone()),
+            ("generation", self.generation.to_string()),
+            ("slots stable", slots.stable.to_string()),
+            ("slots migrating", format!("{}, settled in {} s", slots.migrating, slots.settled_in)),
+            ("slots tracked", slots.tracked.to_string()),
+            ("pins", reasons(&self.pins)),
+            ("packets", self.packets.to_string()),
+            ("bytes", self.bytes.to_string()),
+            ("answered", self.answered.to_string()),
+            ("dropped", reasons(&self.dropped)),
+        ];
+        rows.into_iter().for_each(|(name, value)| {
+            table.add_row([name.to_owned(), value]);
+        });
+        aligned(table, &[])
+    }
+}
+
 impl Tabular for Vec<Backend> {
     fn table(&self) -> String {
         let mut table =

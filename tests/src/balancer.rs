@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
 use lb_userspace::api::{Backend, BackendState};
+use nix::sys::signal::{Signal, kill};
 
 use crate::host::Host;
 use crate::lab::Lab;
@@ -55,6 +56,19 @@ impl<'lab> Balancer<'lab> {
         };
         wait::until("every backend active", all_active)
             .with_context(|| self.lbctl(&["backend", "list"]).unwrap_or_else(|error| error.to_string()))
+    }
+
+    /// Gives `lbd` another configuration while it runs, and waits until it has taken it over.
+    ///
+    /// # Errors
+    /// It doesn't, in time: with what it says.
+    pub fn reload(&self, configuration: &str) -> Result<()> {
+        let times = || self.log().matches("the configuration was read again").count();
+        let before = times();
+        fs::write(self.lab.directory().join("lb.yaml"), configuration)?;
+        kill(self.daemon.id(), Signal::SIGHUP)?;
+        wait::until("the configuration taken over", || Ok((times() > before).then_some(())))
+            .with_context(|| self.log())
     }
 
     /// What `lbctl` prints.

@@ -14,7 +14,8 @@ use crate::programs;
 /// Octets of `/big`: many segments, so that there is a reply worth keeping off the load balancer.
 pub const BIG: usize = 256 * 1024;
 
-/// Starts nginx on a backend. `/` answers with the backend's name, `/big` with a file that begins with it, and
+/// Starts nginx on a backend. `/` answers with the backend's name, `/again` too and keeps
+/// the connection, `/big` with a file that begins with it, and
 /// `/upload/NAME` takes files.
 ///
 /// # Errors
@@ -76,6 +77,11 @@ http {{
         listen [::]:{PORT} ipv6only=on;
         root files;
         location = / {{ return 200 \"{name}\\n\"; }}
+        location = /again {{
+            keepalive_timeout 120;
+            keepalive_requests 1000000;
+            return 200 \"{name}\\n\";
+        }}
         location /upload/ {{ root .; dav_methods PUT; client_max_body_size 0; }}
     }}
 }}

@@ -6,7 +6,7 @@ use crate::flow::{Flow, IpVersion, Protocol};
 use crate::fragment::FragmentKey;
 use crate::packet::Packet;
 use crate::verdict::DropReason;
-use crate::wire::extension::{self, Broken, Fragment};
+use crate::wire::extension::{self, Broken, Chain, Fragment};
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::Ipv6;
 use crate::wire::ports;
@@ -20,6 +20,8 @@ pub struct Datagram {
     pub protocol: Protocol,
     /// Octets of the frame before the payload.
     pub offset: usize,
+    /// Octets of the packet behind that, without the frame's padding.
+    pub payload: usize,
     /// Which part of a packet it is.
     pub fragment: Fragment,
 }
@@ -30,13 +32,16 @@ pub struct Datagram {
 /// What is wrong with them.
 #[inline(always)]
 pub fn parse(packet: &impl Packet, network: Network) -> Result<Datagram, DropReason> {
-    let datagram = match network.version {
+    let mut datagram = match network.version {
         IpVersion::V4 => parse_ipv4(packet, network)?,
         IpVersion::V6 => parse_ipv6(packet, network)?,
     };
     let end = network.offset + usize::from(network.length);
-    let fits = datagram.offset <= end && packet.reaches(end);
-    if fits { Ok(datagram) } else { Err(DropReason::BadLength) }
+    if datagram.offset > end || !packet.reaches(end) {
+        return Err(DropReason::BadLength);
+    }
+    datagram.payload = end - datagram.offset;
+    Ok(datagram)
 }
 
 #[inline(always)]
@@ -51,7 +56,8 @@ fn parse_ipv4(packet: &impl Packet, network: Network) -> Result<Datagram, DropRe
     } else {
         Fragment::WHOLE
     };
-    Ok(Datagram { network, protocol: network.next, offset: network.offset + header_length, fragment })
+    let offset = network.offset + header_length;
+    Ok(Datagram { network, protocol: network.next, offset, payload: 0, fragment })
 }
 
 #[inline(always)]
@@ -61,8 +67,8 @@ fn parse_ipv6(packet: &impl Packet, network: Network) -> Result<Datagram, DropRe
         return Err(DropReason::BadHeader);
     }
     match extension::follow(packet, network.offset, network.next) {
-        Ok(chain) => {
-            Ok(Datagram { network, protocol: chain.protocol, offset: chain.offset, fragment: chain.fragment })
+        Ok(Chain { protocol, offset, fragment }) => {
+            Ok(Datagram { network, protocol, offset, payload: 0, fragment })
         }
         Err(Broken::Truncated) => Err(DropReason::BadLength),
         Err(Broken::TooLong) => Err(DropReason::LongChain),
@@ -118,11 +124,7 @@ impl Datagram {
     pub fn check_transport(&self) -> Result<(), Refusal> {
         // The latter two are of one length.
         let needed = if self.protocol == Protocol::TCP { ports::TCP_LENGTH } else { ports::UDP_LENGTH };
-        let end = self.network.offset + usize::from(self.network.length);
-        if self.offset + usize::from(needed) <= end {
-            Ok(())
-        } else {
-            Err(Refusal::Drop(DropReason::BadLength))
-        }
+        let is_whole = self.payload >= usize::from(needed);
+        if is_whole { Ok(()) } else { Err(Refusal::Drop(DropReason::BadLength)) }
     }
 }

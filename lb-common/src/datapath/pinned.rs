@@ -7,7 +7,7 @@ use super::{Owner, Tables, schedule};
 use crate::clock::Epoch;
 use crate::flow::Protocol;
 use crate::packet::Packet;
-use crate::pin::{Bucket, Made, Pin, PinKey, change};
+use crate::pin::{Bucket, EVICTING, PLACES, Pin, PinKey, change};
 use crate::service::{Scheduler, Service, ServiceFlags};
 use crate::slot::{BackendIndex, Slot};
 use crate::standing::Takes;
@@ -161,7 +161,13 @@ impl<T: Tables> Pinnable<'_, T> {
     /// Where the flow is pinned to, if it is. One whose backend doesn't take it any more begins anew.
     #[inline(always)]
     fn known(&mut self, bucket: &Bucket) -> Option<BackendIndex> {
-        let (place, pin) = bucket.find(self.key)?;
+        // Found in whichever place, it goes on alike; see `Packet::forget`.
+        let number = self.tables.forget(bucket.find(self.key) as u64) as usize;
+        if number >= PLACES {
+            return None;
+        }
+        let place = bucket.place(number);
+        let pin = Pin(place.load());
         if pin.has_expired(self.service.flags.idle(), self.now) {
             change(place, pin, Pin::NONE);
             return None;
@@ -201,13 +207,16 @@ impl<T: Tables> Pinnable<'_, T> {
             pin = pin.closing();
         }
         let service = self.service.index;
-        let made = bucket.insert(pin, choice.may_evict, self.now);
-        if made == Made::Refused {
+        let number = bucket.room(choice.is_provisional, choice.may_evict, self.now) as u64;
+        let number = self.tables.forget(number) as usize;
+        let place = bucket.place(number);
+        // Another packet may have taken the place meanwhile: that is as if there were none.
+        if number == PLACES || !change(place, Pin(place.load()), pin) {
             self.tables.count_pin(service, PinEvent::Refused);
             return choice.fallback;
         }
         self.tables.count_pin(service, PinEvent::Made);
-        if made == Made::Evicting {
+        if number >= EVICTING {
             self.tables.count_pin(service, PinEvent::Evicted);
         }
         if !pin.is_closing() {

@@ -3,7 +3,7 @@
 use super::{Tables, Trail};
 use crate::event::{Event, NO_SERVICE};
 use crate::packet::Packet;
-use crate::verdict::Verdict;
+use crate::verdict::End;
 
 /// Octets that are copied at once.
 const CHUNK: usize = 8;
@@ -11,28 +11,17 @@ const CHUNK: usize = 8;
 /// Tells of a packet if it is its turn: the first of every so many of its verdict, so that what is rare is seen beside
 /// what is frequent. `number` is how many of them this CPU has had.
 #[inline(always)]
-pub fn sample<P: Packet, T: Tables>(
-    packet: &P,
-    tables: &T,
-    verdict: Verdict,
-    counter: usize,
-    trail: Trail,
-    number: u64,
-) {
+pub fn sample<P: Packet, T: Tables>(packet: &P, tables: &T, end: End, trail: Trail, number: u64) {
     let Some(sampling) = tables.sampling() else { return };
+    let counter = end.counter();
     let Some(&every) = sampling.every.get(counter).filter(|&&every| every != 0) else { return };
 
-    // All verdicts go this way, which the kernel's verifier should follow once.
-    let counter = packet.forget(counter as u64) as usize;
     let is_wanted = sampling.service == NO_SERVICE || sampling.service == trail.service;
     if !is_wanted || !number.wrapping_sub(1).is_multiple_of(u64::from(every)) {
         return;
     }
-    let egress = match verdict {
-        Verdict::Forward { egress } => egress,
-        Verdict::Answer(_) => tables.ingress(),
-        Verdict::Pass(_) | Verdict::Drop(_) => 0,
-    };
+    let answered_by = if end.is_answered() { tables.ingress() } else { 0 };
+    let egress = end.egress().unwrap_or(answered_by);
     let told = tables.take_event(counter, sampling.most)
         && tables.tell(|event| {
             event.number = number;

@@ -48,22 +48,26 @@ fn least<T: Tables>(
     most: u32,
     turn: impl Fn(u32) -> u32,
 ) -> Option<BackendIndex> {
-    let mut best = BackendIndex::NONE;
-    // Flows and weight of the best so far; as a fraction, none is greater.
-    let (mut flows, mut weight) = (u64::from(u32::MAX), 0);
+    let mut least = u64::MAX;
     for number in 0..most {
         if number >= service.turns {
             break;
         }
-        let backend = at_turn(tables, service, turn(number))?;
-        if let Some(standing) = tables.standing(backend)
-            && standing.takes(service.index).has(Takes::NEW)
-        {
-            let (its_flows, its_weight) = (standing.flows() + 1, standing.weight());
-            if its_flows * weight < flows * its_weight || weight == 0 {
-                (best, flows, weight) = (backend, its_flows, its_weight);
-            }
-        }
+        let asked = at_turn(tables, service, turn(number)).and_then(|backend| load(tables, service, backend));
+        // However it went on here, it goes on alike; see `Packet::forget`.
+        least = tables.forget(least.min(asked.unwrap_or(u64::MAX)));
     }
-    (best != BackendIndex::NONE).then_some(best)
+    (least != u64::MAX).then_some(BackendIndex(least as u16))
+}
+
+/// The flows of a backend for its weight, if it takes new ones, in the upper 48 bits, and its number: so the least of several
+/// names itself.
+#[inline(always)]
+fn load<T: Tables>(tables: &T, service: &Service, backend: BackendIndex) -> Option<u64> {
+    let standing = tables.standing(backend)?;
+    if !standing.takes(service.index).has(Takes::NEW) {
+        return None;
+    }
+    let load = ((standing.flows() + 1) << 16).checked_div(standing.weight())?;
+    Some(load << 16 | u64::from(backend.0))
 }

@@ -11,7 +11,6 @@ mod program {
     use aya_ebpf::macros::xdp;
     use aya_ebpf::programs::XdpContext;
     use lb_common::datapath::balance;
-    use lb_common::verdict::Verdict;
     use lb_ebpf::packet::XdpPacket;
 
     use crate::maps::Maps;
@@ -31,12 +30,13 @@ mod program {
     #[inline(always)]
     fn run<const MULTI_BUFFER: bool>(mut packet: XdpPacket<MULTI_BUFFER>) -> u32 {
         let maps = Maps { ingress: packet.ingress() };
-        match balance(&mut packet, &maps) {
-            Verdict::Forward { egress } if egress == maps.ingress => xdp_action::XDP_TX,
-            Verdict::Forward { .. } => xdp_action::XDP_REDIRECT,
-            Verdict::Answer(_) => xdp_action::XDP_TX,
-            Verdict::Pass(_) => xdp_action::XDP_PASS,
-            Verdict::Drop(_) => xdp_action::XDP_DROP,
+        let end = balance(&mut packet, &maps);
+        match end.egress() {
+            Some(egress) if egress == maps.ingress => xdp_action::XDP_TX,
+            Some(_) => xdp_action::XDP_REDIRECT,
+            None if end.is_answered() => xdp_action::XDP_TX,
+            None if end.is_passed() => xdp_action::XDP_PASS,
+            None => xdp_action::XDP_DROP,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The load balancer's command line.
 
+#[path = "lbctl/backend.rs"]
+mod backend;
 #[path = "lbctl/trace.rs"]
 mod trace;
 
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
-use lb_userspace::api::{Backend, Service, Status};
+use lb_userspace::api::{Service, Status};
 use lb_userspace::client::get;
 use lb_userspace::terminal::Tabular;
 use serde::Serialize;
@@ -41,18 +43,23 @@ enum Command {
     Status,
     /// What clients connect to
     #[command(subcommand)]
-    Service(List),
+    Service(OfServices),
     /// Where connections are sent
     #[command(subcommand)]
-    Backend(List),
+    Backend(backend::Command),
     /// Packets as they come, and what becomes of each
     Trace(trace::Arguments),
 }
 
 #[derive(Subcommand)]
-enum List {
+enum OfServices {
     /// One line each, with counters
     List,
+    /// All that is known of one
+    Show {
+        /// Its name
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -79,8 +86,15 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let (socket, output) = (&arguments.socket, arguments.output);
     match &arguments.command {
         Command::Status => print(output, &get::<Status>(socket, "/v1/status").await?),
-        Command::Service(List::List) => print(output, &get::<Vec<Service>>(socket, "/v1/services").await?),
-        Command::Backend(List::List) => print(output, &get::<Vec<Backend>>(socket, "/v1/backends").await?),
+        Command::Service(OfServices::List) => {
+            print(output, &get::<Vec<Service>>(socket, "/v1/services").await?)
+        }
+        Command::Service(OfServices::Show { name }) => {
+            let services = get::<Vec<Service>>(socket, "/v1/services").await?;
+            let service = services.into_iter().find(|service| service.name == *name);
+            print(output, &service.with_context(|| format!("there is no service {name}; lbctl service list shows them"))?)
+        }
+        Command::Backend(command) => backend::run(socket, output, command).await,
         Command::Trace(arguments) => trace::run(socket, output, arguments).await,
     }
 }

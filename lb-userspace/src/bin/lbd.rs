@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use lb_userspace::api::{Socket, router};
+use lb_userspace::api::{Request, Socket, router};
 use lb_userspace::config::Config;
 use lb_userspace::daemon::{self, Daemon};
 use lb_userspace::privileges;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 #[derive(Parser)]
@@ -41,17 +41,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
     privileges::check()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            warn!("SIGHUP: the configuration is read only at start; restart lbd to change it");
-        }
-    });
-
+    let hangup = signal(SignalKind::hangup())?;
     daemon::check(&config)?;
     let socket = Socket::bind(&config.socket).await?;
     let daemon = Daemon::start(config).await?;
     let (ask, questions) = mpsc::channel(16);
+    tokio::spawn(reload(arguments.config.clone(), hangup, ask.clone()));
     let api = router(ask, daemon.tracer());
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     info!("ready");
@@ -60,5 +55,26 @@ async fn run(arguments: &Arguments) -> Result<()> {
         ended = socket.serve(api) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Reads the configuration again at every SIGHUP. One that is wrong, or can't be taken over, changes nothing.
+async fn reload(file: PathBuf, mut hangup: Signal, daemon: mpsc::Sender<Request>) {
+    while hangup.recv().await.is_some() {
+        let taken_over = match Config::read(&file) {
+            Ok(config) => {
+                let (reply, answer) = oneshot::channel();
+                if daemon.send(Request::Reload(Box::new(config), reply)).await.is_err() {
+                    return;
+                }
+                answer.await.unwrap_or(Ok(()))
+            }
+            Err(error) => Err(error.into()),
+        };
+        match taken_over {
+            Ok(()) => info!("the configuration was read again"),
+            // A configuration has a line for each error.
+            Err(error) => format!("{error:#}").lines().for_each(|line| warn!("{line}")),
+        }
     }
 }

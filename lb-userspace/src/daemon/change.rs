@@ -22,8 +22,11 @@ impl Daemon {
 
     /// Takes over another configuration. One that can't be taken over changes nothing.
     fn reload(&mut self, config: Config) -> Result<()> {
+        let interfaces = |config: &Config| -> Vec<_> {
+            config.interfaces.iter().map(|interface| (interface.name.clone(), interface.mode)).collect()
+        };
         let fixed = [
-            ("interfaces", config.interfaces != self.config.interfaces),
+            ("interfaces", interfaces(&config) != interfaces(&self.config)),
             ("socket", config.socket != self.config.socket),
             ("state_directory", config.state_directory != self.config.state_directory),
             ("hash_key", config.hash_key != self.config.hash_key),

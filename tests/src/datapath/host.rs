@@ -62,7 +62,7 @@ impl Host {
     /// Walks a packet through it, at the time that was set.
     #[must_use]
     pub fn run_frame(&self, mut frame: Frame) -> Outcome {
-        let action = match balance(&mut frame, &self.tables) {
+        let action = match balance(&mut frame, &self.tables).verdict().unwrap() {
             Verdict::Forward { egress: INGRESS } | Verdict::Answer(_) => Action::Transmit,
             Verdict::Forward { .. } => Action::Redirect,
             Verdict::Pass(_) => Action::Pass,

@@ -1,6 +1,6 @@
 //! A balancer whose backends an operator changes as he likes, and whose time passes as the test wants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -172,9 +172,4 @@ fn next_hops(backends: &BTreeMap<u8, Backend>) -> NextHops {
         (address(number), if backend.is_lost { Err(lost) } else { Ok(hop) })
     };
     backends.iter().map(way).collect()
-}
-
-/// Names of the backends that are listed, for messages.
-pub fn listed(node: &Node) -> BTreeSet<u8> {
-    node.backends.iter().filter(|(_, backend)| backend.is_listed).map(|(&number, _)| number).collect()
 }

@@ -17,7 +17,8 @@ fn an_event() -> impl Strategy<Value = Event> {
         (backend.clone(), 0..4_u32).prop_map(|(backend, weight)| Event::Weigh(backend, weight)),
         backend.clone().prop_map(Event::Lose),
         backend.clone().prop_map(Event::Find),
-        (backend.clone(), prop_oneof![Just(15_u32), Just(80)]).prop_map(|(backend, time)| Event::Drain(backend, time)),
+        (backend.clone(), prop_oneof![Just(15_u32), Just(80)])
+            .prop_map(|(backend, time)| Event::Drain(backend, time)),
         backend.clone().prop_map(Event::Disable),
         backend.prop_map(Event::Enable),
     ];
@@ -32,7 +33,11 @@ fn an_event() -> impl Strategy<Value = Event> {
 /// As many as `LB_SEQUENCES` says.
 fn sequences(otherwise: u32) -> ProptestConfig {
     let cases = std::env::var("LB_SEQUENCES").ok().map(|number| number.parse().unwrap());
-    ProptestConfig { cases: cases.unwrap_or(otherwise), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: cases.unwrap_or(otherwise),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 fn run(scheduler: &'static str, pin_bits: u32, events: &[Event]) {

@@ -13,7 +13,8 @@ use crate::engine::Host;
 use crate::frames::{
     CLIENT_PORT, CLIENT_V4, CLIENT_V6, echo, extended, fragments, packet, packet_to, tagged, with_ipv4,
 };
-use crate::random::{any_packet, mutate};
+use crate::mutate::mutate;
+use crate::random::any_packet;
 use crate::services::{
     Case, FAR_V4, FAR_V6, GUE_PORT, INGRESS, NODE_V4, NODE_V6, OTHER, VIP_V4, VIP_V6, image, ip,
 };
@@ -181,7 +182,7 @@ fn whatever_the_octets_are() {
     let (names, mut random) = (names(), Rng::with_seed(26));
     for _ in 0..20_000 {
         let frame = any_packet(&mut random);
-        let frame = mutate(&mut random, frame);
+        let frame = mutate(&mut random, frame, &[]);
         let mut event = Event::EMPTY;
         let captured = frame.len().min(CAPTURED);
         event.octets[..captured].copy_from_slice(&frame[..captured]);

@@ -2,8 +2,8 @@
 
 use lb_tests::datapath::services;
 
-mod described;
 mod corpus;
+mod described;
 mod engine;
 mod events;
 mod frames;

@@ -26,6 +26,7 @@ use lb_common::slot::{BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
 use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
+use lb_ebpf::packet;
 use lb_ebpf::prefix::WholeAddress;
 
 /// Like all sizes here, one that userspace changes before loading, where the configuration asks for another.
@@ -177,6 +178,11 @@ impl Tables for Maps {
     fn pinned(&self, question: &Question) -> BackendIndex {
         let [first, second, third, fourth, fifth] = question.words();
         BackendIndex(lb_pinned(first, second, third, fourth, fifth) as u16)
+    }
+
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        packet::forget(number)
     }
 
     #[inline(always)]

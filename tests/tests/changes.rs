@@ -1,0 +1,241 @@
+//! Backends change while connections live: real clients and servers, and an operator who doesn't rest.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use lb_tests::backend::Backend;
+use lb_tests::balancer::{self, Balancer};
+use lb_tests::host::Host;
+use lb_tests::lab::Lab;
+use lb_tests::service::{SERVICES, Service};
+use lb_tests::wait;
+use lb_userspace::api;
+
+/// How long the operator goes on, with a change every second.
+const CHANGES: usize = 60;
+
+const CONNECTIONS: usize = 200;
+
+/// One that is kept, and asked again and again.
+struct Connection {
+    stream: BufReader<TcpStream>,
+    backend: String,
+}
+
+impl Connection {
+    fn open(service: &Service) -> Result<Connection> {
+        let stream = TcpStream::connect_timeout(&(service.vip, 80).into(), wait::PATIENCE)?;
+        stream.set_read_timeout(Some(wait::PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut connection = Connection { stream: BufReader::new(stream), backend: String::new() };
+        connection.backend = connection.ask()?;
+        Ok(connection)
+    }
+
+    /// The name of the backend that answers.
+    fn ask(&mut self) -> Result<String> {
+        self.stream.get_mut().write_all(b"GET /again HTTP/1.1\r\nHost: vip\r\n\r\n")?;
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            if self.stream.read_line(&mut line)? == 0 {
+                bail!("the connection was closed");
+            }
+        }
+        line.clear();
+        self.stream.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+}
+
+/// A configuration with these weights of b1, b2 and b3 in every service; one of `None` isn't there.
+fn configuration(lab: &Lab, weights: [Option<u32>; 3]) -> String {
+    let mut text = String::new();
+    let mut weight = None;
+    for line in balancer::configure(lab.directory(), &SERVICES).lines() {
+        if let Some(name) = line.strip_prefix("      - name: ") {
+            weight = Host::BACKENDS.iter().zip(weights).find(|(host, _)| host.name() == name).and_then(|(_, w)| w);
+        } else if !line.starts_with("        address") {
+            weight = Some(0);
+        }
+        if let Some(weight) = weight {
+            text.push_str(line);
+            text.push('\n');
+            if line.starts_with("        address") {
+                text.push_str(&format!("        weight: {weight}\n"));
+            }
+        }
+    }
+    text
+}
+
+/// What the operator does in a second: all services, the backends b1 and b2, of which b2 also fails. b3 is always there.
+fn change(lab: &Lab, balancer: &Balancer, number: usize) -> Result<()> {
+    let link = |state: &str| -> Result<()> {
+        let mut command = std::process::Command::new("ip");
+        command.args(["-n", lab.host(Host::Backend2).name(), "link", "set", "eth0", state]);
+        lb_tests::run::run(&mut command).map(drop)
+    };
+    let weights = |weights| balancer.reload(&configuration(lab, weights));
+    match number % 12 {
+        0 => balancer.lbctl(&["backend", "drain", "b1"]).map(drop),
+        1 => weights([Some(1), Some(3), Some(1)]),
+        2 => balancer.lbctl(&["backend", "undrain", "b1"]).map(drop),
+        3 => weights([Some(2), None, Some(1)]),
+        4 => weights([Some(2), Some(1), Some(5)]),
+        5 => balancer.lbctl(&["backend", "drain", "b3", "--timeout", "600"]).map(drop),
+        6 => weights([None, Some(1), Some(1)]),
+        7 => balancer.lbctl(&["backend", "enable", "198.51.100.13"]).map(drop),
+        8 => weights([Some(1), Some(1), Some(1)]),
+        9 => balancer.lbctl(&["backend", "undrain", "b3"]).map(drop),
+        10 => link("down"),
+        _ => link("up"),
+    }
+}
+
+/// No connection to a backend that lives is broken or moved, whatever is changed, and however often.
+#[test]
+fn connections_survive_an_operator() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let balancer = Balancer::start_with(&lab, &configuration(&lab, [Some(1); 3]))?;
+    balancer.wait_until_active()?;
+
+    let ended = AtomicBool::new(false);
+    let (asked, homes) = std::thread::scope(|scope| -> Result<(usize, BTreeSet<String>)> {
+        let clients = scope.spawn(|| {
+            lab.host(Host::Client).enter(|| {
+                let services = SERVICES.iter().cycle().take(CONNECTIONS);
+                let mut connections = services.map(Connection::open).collect::<Result<Vec<_>>>()?;
+                let homes = connections.iter().map(|connection| connection.backend.clone()).collect();
+                let mut asked = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    for (number, connection) in connections.iter_mut().enumerate() {
+                        // b2 fails now and then: who is there waits for it.
+                        if connection.backend == "b2" {
+                            continue;
+                        }
+                        let place = || format!("connection {number} to {}, request {asked}", connection.backend);
+                        let place = place();
+                        let answer = connection.ask().with_context(|| place.clone())?;
+                        anyhow::ensure!(answer == connection.backend, "{place}: {answer} answers");
+                        asked += 1;
+                    }
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                Ok((asked, homes))
+            })
+        });
+        let start = Instant::now();
+        for number in 0..CHANGES {
+            change(&lab, &balancer, number)?;
+            let next = start + Duration::from_secs(number as u64 + 1);
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            if clients.is_finished() {
+                break;
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+        clients.join().expect("the clients' thread")
+    })
+    .with_context(|| balancer.lbctl(&["backend", "list"]).unwrap_or_default())?;
+    assert_eq!(homes, Host::BACKENDS.map(Host::name).map(String::from).into());
+    assert!(asked > CONNECTIONS, "{asked} requests");
+
+    // All of that was remembered in the connection table, and none of it against a flow's will.
+    let services: Vec<api::Service> =
+        serde_json::from_str(&balancer.lbctl(&["-o", "json", "service", "list"])?)?;
+    for service in &services {
+        assert!(service.generation > 10, "{service:?}");
+        assert!(service.pins.get("made").is_some_and(|&made| made > 0), "{service:?}");
+        assert_eq!(service.pins.get("refused"), None, "{service:?}");
+    }
+    Ok(())
+}
+
+/// A drained backend keeps its connections, gets no new ones, and says when it may stop.
+#[test]
+fn a_backend_is_drained() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let short = configuration(&lab, [Some(1); 3]).replace("forwarding: ", "idle_timeout: 10s\n    forwarding: ");
+    let balancer = Balancer::start_with(&lab, &short)?;
+    balancer.wait_until_active()?;
+
+    let service = &SERVICES[0];
+    let b1 = || -> Result<api::Backend> {
+        let backends: Vec<api::Backend> =
+            serde_json::from_str(&balancer.lbctl(&["-o", "json", "backend", "list"])?)?;
+        let mut of_service = backends.into_iter().filter(|backend| backend.service == service.name);
+        of_service.find(|backend| backend.name == "b1").context("b1 is listed")
+    };
+    let open = || lab.host(Host::Client).enter(|| Connection::open(service));
+    let mut kept = loop {
+        let connection = open()?;
+        if connection.backend == "b1" {
+            break connection;
+        }
+    };
+    assert!(!b1()?.safe_to_stop);
+    let said = balancer.lbctl(&["backend", "drain", "b1", "--service", service.name])?;
+    assert_eq!(said.trim(), format!("drain: b1 in {}", service.name));
+    for _ in 0..30 {
+        assert_ne!(open()?.backend, "b1");
+    }
+    assert_eq!(kept.ask()?, "b1");
+    let draining = b1()?;
+    assert_eq!((draining.state, draining.slots), (api::BackendState::Draining, 0));
+    assert!(draining.former_slots > 0 && !draining.safe_to_stop, "{draining:?}");
+    let pinned = || Ok((b1()?.pinned == 1).then_some(()));
+    wait::until("the kept connection seen", pinned)?;
+
+    drop(kept);
+    let end = Instant::now() + Duration::from_secs(120);
+    while !b1()?.safe_to_stop {
+        assert!(Instant::now() < end, "{:?}", b1()?);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let table = balancer.lbctl(&["backend", "list"])?;
+    assert!(table.contains("draining: safe to stop"), "{table}");
+
+    let undrained = balancer.lbctl(&["backend", "undrain", "b1"])?;
+    assert_eq!(undrained.lines().count(), SERVICES.len(), "{undrained}");
+    assert_eq!(b1()?.state, api::BackendState::Active);
+    Ok(())
+}
+
+/// What can't be done changes nothing, and says what to do.
+#[test]
+fn what_cannot_be_changed_is_refused() -> Result<()> {
+    let lab = Lab::new()?;
+    let balancer = Balancer::start_with(&lab, &configuration(&lab, [Some(1); 3]))?;
+    let listed = balancer.lbctl(&["-o", "json", "service", "list"])?;
+    let rows = [
+        (vec!["backend", "drain", "b9"], "there is no backend b9; lbctl backend list shows them"),
+        (vec!["backend", "drain", "b1", "--service", "nosuch"], "there is no backend b1 in service nosuch"),
+        (vec!["service", "show", "nosuch"], "there is no service nosuch; lbctl service list shows them"),
+    ];
+    for (arguments, said) in rows {
+        let error = format!("{:#}", balancer.lbctl(&arguments).unwrap_err());
+        assert!(error.contains(said), "{error}");
+    }
+    let other = |change: &str| configuration(&lab, [Some(1); 3]).replacen("services:", change, 1);
+    let rows = [
+        ("maps: {flows: 2048}\nservices:", "maps can't change while lbd runs; nothing was changed, restart lbd"),
+        ("hash_key: 000102030405060708090a0b0c0d0e0f\nservices:", "hash_key can't change while lbd runs"),
+        ("servces:", "unknown field servces; did you mean services?"),
+    ];
+    for (change, said) in rows {
+        assert!(balancer.reload(&other(change)).is_err(), "{change}");
+        assert!(balancer.log().contains(said), "{}", balancer.log());
+    }
+    let sized = configuration(&lab, [Some(1); 3]).replacen("forwarding: ", "table_size: 251\n    forwarding: ", 1);
+    assert!(balancer.reload(&sized).is_err());
+    assert!(balancer.log().contains("table_size is 65537 while it runs and can't become 251"), "{}", balancer.log());
+    assert_eq!(balancer.lbctl(&["-o", "json", "service", "list"])?, listed);
+    Ok(())
+}
