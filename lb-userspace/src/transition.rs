@@ -107,13 +107,14 @@ fn is_migrating(slot: Slot) -> bool {
 /// The slot, turned to the backend that it should have.
 fn turned(slot: Slot, wanted: BackendIndex, keeps: &dyn Fn(BackendIndex) -> bool) -> Slot {
     match slot.state() {
-        State::Stable(current) if current != wanted && keeps(current) => Slot::migrating(wanted, current),
+        State::Stable(current) | State::Tracked(current) if current != wanted && keeps(current) => {
+            Slot::migrating(wanted, current)
+        }
         State::Stable(_) => Slot::stable(wanted),
         // The previous backend's flows are lost; the current one's are pinned, as they began while the slot migrated.
         State::Migrating { previous, .. } if !keeps(previous) => Slot::tracked(wanted),
         State::Migrating { previous, .. } if previous == wanted => Slot::tracked(wanted),
         State::Migrating { previous, .. } => Slot::migrating(wanted, previous),
-        State::Tracked(current) if current != wanted && keeps(current) => Slot::migrating(wanted, current),
         State::Tracked(_) => Slot::tracked(wanted),
     }
 }
@@ -152,7 +153,7 @@ mod tests {
         }
     }
 
-    fn course<'a>(wanted: &'a [BackendIndex], now: u32) -> Course<'a> {
+    fn course(wanted: &[BackendIndex], now: u32) -> Course<'_> {
         Course {
             wanted,
             keeps: &|_| true,
