@@ -71,6 +71,16 @@ impl<'lab> Balancer<'lab> {
             .with_context(|| self.log())
     }
 
+    /// Gives `lbd` a configuration that it can't take over, and waits until it says so in these words.
+    ///
+    /// # Errors
+    /// It doesn't, in time: with what it says.
+    pub fn refuse(&self, configuration: &str, words: &str) -> Result<()> {
+        fs::write(self.lab.directory().join("lb.yaml"), configuration)?;
+        kill(self.daemon.id(), Signal::SIGHUP)?;
+        wait::until("a refusal", || Ok(self.log().contains(words).then_some(()))).with_context(|| self.log())
+    }
+
     /// What `lbctl` prints.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Backends change while connections live: real clients and servers, and an operator who doesn't rest.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +59,8 @@ fn configuration(lab: &Lab, weights: [Option<u32>; 3]) -> String {
     let mut weight = None;
     for line in balancer::configure(lab.directory(), &SERVICES).lines() {
         if let Some(name) = line.strip_prefix("      - name: ") {
-            weight = Host::BACKENDS.iter().zip(weights).find(|(host, _)| host.name() == name).and_then(|(_, w)| w);
+            weight =
+                Host::BACKENDS.iter().zip(weights).find(|(host, _)| host.name() == name).and_then(|(_, w)| w);
         } else if !line.starts_with("        address") {
             weight = Some(0);
         }
@@ -66,7 +68,7 @@ fn configuration(lab: &Lab, weights: [Option<u32>; 3]) -> String {
             text.push_str(line);
             text.push('\n');
             if line.starts_with("        address") {
-                text.push_str(&format!("        weight: {weight}\n"));
+                writeln!(text, "        weight: {weight}").expect("a string takes all");
             }
         }
     }
@@ -119,7 +121,8 @@ fn connections_survive_an_operator() -> Result<()> {
                         if connection.backend == "b2" {
                             continue;
                         }
-                        let place = || format!("connection {number} to {}, request {asked}", connection.backend);
+                        let place =
+                            || format!("connection {number} to {}, request {asked}", connection.backend);
                         let place = place();
                         let answer = connection.ask().with_context(|| place.clone())?;
                         anyhow::ensure!(answer == connection.backend, "{place}: {answer} answers");
@@ -162,7 +165,8 @@ fn connections_survive_an_operator() -> Result<()> {
 fn a_backend_is_drained() -> Result<()> {
     let lab = Lab::new()?;
     let _backends = Backend::start_all(&lab)?;
-    let short = configuration(&lab, [Some(1); 3]).replace("forwarding: ", "idle_timeout: 10s\n    forwarding: ");
+    let short =
+        configuration(&lab, [Some(1); 3]).replace("forwarding: ", "idle_timeout: 10s\n    forwarding: ");
     let balancer = Balancer::start_with(&lab, &short)?;
     balancer.wait_until_active()?;
 
@@ -194,7 +198,7 @@ fn a_backend_is_drained() -> Result<()> {
     wait::until("the kept connection seen", pinned)?;
 
     drop(kept);
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_mins(2);
     while !b1()?.safe_to_stop {
         assert!(Instant::now() < end, "{:?}", b1()?);
         std::thread::sleep(Duration::from_millis(200));
@@ -225,17 +229,19 @@ fn what_cannot_be_changed_is_refused() -> Result<()> {
     }
     let other = |change: &str| configuration(&lab, [Some(1); 3]).replacen("services:", change, 1);
     let rows = [
-        ("maps: {flows: 2048}\nservices:", "maps can't change while lbd runs; nothing was changed, restart lbd"),
+        (
+            "maps: {flows: 2048}\nservices:",
+            "maps can't change while lbd runs; nothing was changed, restart lbd",
+        ),
         ("hash_key: 000102030405060708090a0b0c0d0e0f\nservices:", "hash_key can't change while lbd runs"),
         ("servces:", "unknown field servces; did you mean services?"),
     ];
     for (change, said) in rows {
-        assert!(balancer.reload(&other(change)).is_err(), "{change}");
-        assert!(balancer.log().contains(said), "{}", balancer.log());
+        balancer.refuse(&other(change), said)?;
     }
-    let sized = configuration(&lab, [Some(1); 3]).replacen("forwarding: ", "table_size: 251\n    forwarding: ", 1);
-    assert!(balancer.reload(&sized).is_err());
-    assert!(balancer.log().contains("table_size is 65537 while it runs and can't become 251"), "{}", balancer.log());
+    let sized =
+        configuration(&lab, [Some(1); 3]).replacen("forwarding: ", "table_size: 251\n    forwarding: ", 1);
+    balancer.refuse(&sized, "table_size is 65537 while it runs and can't become 251")?;
     assert_eq!(balancer.lbctl(&["-o", "json", "service", "list"])?, listed);
     Ok(())
 }

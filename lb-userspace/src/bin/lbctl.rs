@@ -92,7 +92,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
         Command::Service(OfServices::Show { name }) => {
             let services = get::<Vec<Service>>(socket, "/v1/services").await?;
             let service = services.into_iter().find(|service| service.name == *name);
-            print(output, &service.with_context(|| format!("there is no service {name}; lbctl service list shows them"))?)
+            print(
+                output,
+                &service
+                    .with_context(|| format!("there is no service {name}; lbctl service list shows them"))?,
+            )
         }
         Command::Backend(command) => backend::run(socket, output, command).await,
         Command::Trace(arguments) => trace::run(socket, output, arguments).await,

@@ -60,9 +60,12 @@ impl Host {
     }
 
     /// Walks a packet through it, at the time that was set.
+    ///
+    /// # Panics
+    /// The walk ends in no verdict.
     #[must_use]
     pub fn run_frame(&self, mut frame: Frame) -> Outcome {
-        let action = match balance(&mut frame, &self.tables).verdict().unwrap() {
+        let action = match balance(&mut frame, &self.tables).verdict().expect("a verdict") {
             Verdict::Forward { egress: INGRESS } | Verdict::Answer(_) => Action::Transmit,
             Verdict::Forward { .. } => Action::Redirect,
             Verdict::Pass(_) => Action::Pass,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use lb_common::clock::{Tick, ticks};
 
+use lb_userspace::roster::Order;
+
 use crate::clients::{Kind, segment};
 use crate::node::{BACKENDS, DRAIN, GRACE, IDLE, Node};
 
@@ -119,12 +121,12 @@ impl Model {
             Event::Drain(number, seconds) if self.is_member(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();
                 (backend.drained, backend.is_disabled) = (Some(Tick(now.0 + ticks(seconds))), false);
-                self.node.order(number, Some(Some(seconds)));
+                self.node.order(number, Some(Order::Drain { until: Tick(now.0 + ticks(seconds)) }));
             }
             Event::Disable(number) if self.is_member(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();
                 (backend.drained, backend.is_disabled) = (None, true);
-                self.node.order(number, Some(None));
+                self.node.order(number, Some(Order::Disable));
             }
             Event::Enable(number) if self.is_member(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use lb_common::backend::Link;
-use lb_common::clock::{Tick, ticks};
+use lb_common::clock::Tick;
 use lb_common::datapath::balance;
 use lb_common::siphash::HashKey;
 use lb_common::verdict::PinEvent;
@@ -82,12 +82,8 @@ impl Node {
         self.change(backend, |backend| backend.is_lost = is_lost);
     }
 
-    /// Gives a backend an order: a drain's time in seconds, or nothing to disable it.
-    pub fn order(&mut self, backend: u8, order: Option<Option<u32>>) {
-        let order = order.map(|drain| match drain {
-            Some(seconds) => Order::Drain { until: Tick(self.now.0 + ticks(seconds)) },
-            None => Order::Disable,
-        });
+    /// Gives a backend an order, or takes it back.
+    pub fn order(&mut self, backend: u8, order: Option<Order>) {
         let id = BackendId { name: address(backend).to_string(), address: address(backend) };
         self.planner.order(&self.config.services[0], &id, order);
         self.update(None);

@@ -19,7 +19,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
 
-        /// Seconds for which it keeps them; else the service's drain_timeout
+        /// Seconds for which it keeps them; else the service's `drain_timeout`
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u32>,
     },
@@ -61,9 +61,9 @@ pub async fn run(socket: &Path, output: Output, command: &Command) -> Result<()>
     match output {
         Output::Json => say(&serde_json::to_string_pretty(&ordered)?)?,
         Output::Table => {
-            let lines = ordered.iter().map(|Ordered { service, backend }| {
-                format!("{}: {backend} in {service}", order.order)
-            });
+            let lines = ordered
+                .iter()
+                .map(|Ordered { service, backend }| format!("{}: {backend} in {service}", order.order));
             say(&lines.collect::<Vec<_>>().join("\n"))?
         }
     };
