@@ -20,17 +20,21 @@ use lb_userspace::next_hop::{NextHop, NextHops, Unresolved};
 use lb_userspace::planner::{Desired, Observed, Planner, look, plan};
 use lb_userspace::roster::{BackendId, Order};
 
+/// Where `BPF_PROG_TEST_RUN` says that packets come in: the loopback device.
+const EGRESS: u32 = 1;
+
 pub const BACKENDS: u8 = 5;
 pub const IDLE: u32 = 60;
 pub const DRAIN: u32 = 100;
 pub const GRACE: u32 = 20;
+const TIMES: [u32; 3] = [IDLE, DRAIN, GRACE];
 
 /// What an operator and the network do to a backend.
 #[derive(Clone, Debug, Default)]
-struct Backend {
-    weight: u32,
-    is_listed: bool,
-    is_lost: bool,
+pub struct Backend {
+    pub weight: u32,
+    pub is_listed: bool,
+    pub is_lost: bool,
 }
 
 /// A node of one service, on the host.
@@ -54,7 +58,7 @@ impl Node {
     pub fn new(scheduler: &'static str, pin_bits: u32) -> Self {
         let backend = |number| Backend { weight: 1, is_listed: number <= 3, is_lost: false };
         let backends: BTreeMap<_, _> = (1..=BACKENDS).map(|number| (number, backend(number))).collect();
-        let config = config(scheduler, &backends);
+        let config = config(scheduler, TIMES, &backends);
         let mut node = Node {
             tables: HostTables::new(&Image::default(), HashKey::new(*b"0123456789abcdef"), pin_bits),
             now: Tick(1_000_000),
@@ -120,7 +124,7 @@ impl Node {
 
     fn change(&mut self, backend: u8, change: impl FnOnce(&mut Backend)) {
         change(self.backends.get_mut(&backend).unwrap());
-        self.config = config(self.scheduler, &self.backends);
+        self.config = config(self.scheduler, TIMES, &self.backends);
         self.update(None);
     }
 
@@ -143,11 +147,14 @@ impl Node {
     }
 }
 
-fn config(scheduler: &str, backends: &BTreeMap<u8, Backend>) -> Config {
+/// A service's configuration with these backends, each by the last octet of its address, and with idle and drain timeout and
+/// the grace time in seconds.
+pub fn config(scheduler: &str, times: [u32; 3], backends: &BTreeMap<u8, Backend>) -> Config {
+    let [idle, drain, grace] = times;
     let mut text = format!(
         "version: 1\ninterfaces: [{{name: eth0}}]\nservices:\n  - {{vip: 192.0.2.1, port: 80, protocol: tcp, \
-         forwarding: l2, table_size: 251, scheduler: {scheduler}, idle_timeout: {IDLE}, drain_timeout: {DRAIN}, \
-         down_grace: {GRACE}, backends: ["
+         forwarding: l2, table_size: 251, scheduler: {scheduler}, idle_timeout: {idle}, drain_timeout: {drain}, \
+         down_grace: {grace}, backends: ["
     );
     let listed: BTreeMap<_, _> = backends.iter().filter(|(_, backend)| backend.is_listed).collect();
     // All of weight 0 is refused by the configuration.
@@ -160,9 +167,10 @@ fn config(scheduler: &str, backends: &BTreeMap<u8, Backend>) -> Config {
     Config::parse(&text, Path::new("lb.yaml")).unwrap()
 }
 
-fn next_hops(backends: &BTreeMap<u8, Backend>) -> NextHops {
+/// The ways to them: packets leave by the interface that they came in by, to a MAC address of the backend's octet.
+pub fn next_hops(backends: &BTreeMap<u8, Backend>) -> NextHops {
     let way = |(&number, backend): (&u8, &Backend)| {
-        let link = Link { egress: 2, mtu: 1500, vlan: Vlan::NONE, addresses: [number; 12] };
+        let link = Link { egress: EGRESS, mtu: 1500, vlan: Vlan::NONE, addresses: [number; 12] };
         let hop = NextHop { link, source: address(254), gateway: None };
         let lost = Unresolved::NoAnswer { neighbour: address(number), interface: "eth0".into() };
         (address(number), if backend.is_lost { Err(lost) } else { Ok(hop) })
