@@ -10,11 +10,15 @@ const TELLING: [u8; 24] = [
     0, 1, 2, 3, 4, 5, 6, 8, 11, 17, 41, 43, 44, 58, 60, 0x45, 0x46, 0x4f, 0x60, 0x7f, 0x80, 0x81, 0x86, 0xff,
 ];
 
+/// Octets of an Ethernet header: neither drivers nor `BPF_PROG_TEST_RUN` hand over less.
+const LEAST: usize = 14;
+
 /// Damages a packet: bits turned, octets changed, put in, taken out, cut off, added, or those of another packet.
 pub fn mutate(random: &mut Rng, mut frame: Vec<u8>, other: &[u8]) -> Vec<u8> {
     for _ in 0..random.usize(1..4) {
         damage(random, &mut frame, other);
     }
+    frame.resize(frame.len().max(LEAST), 0);
     frame
 }
 
