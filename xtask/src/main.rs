@@ -31,7 +31,14 @@ enum Task {
         keep: bool,
     },
     /// Every test that runs here: format, lints, units, packets, namespaces
-    Test,
+    Test {
+        /// With 100,000 sequences of changes for the model of flows and backends: hours
+        #[arg(long)]
+        thorough: bool,
+    },
+    /// Figures, measured here and now
+    #[command(subcommand)]
+    Bench(Bench),
     /// Inputs that nobody thought of, for the datapath on the host
     Fuzz {
         /// How long each target runs
@@ -45,12 +52,19 @@ enum Task {
     },
 }
 
+#[derive(Subcommand)]
+enum Bench {
+    /// How many slots a change moves, how even the shares are, how long a table takes to build
+    Consistency,
+}
+
 fn main() -> ExitCode {
     let task = Arguments::parse().task;
     let done = match task {
         Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
         Task::Demo { keep } => demo(keep),
-        Task::Test => test(),
+        Task::Test { thorough } => test(thorough),
+        Task::Bench(Bench::Consistency) => bench(),
         Task::Fuzz { minutes, keep, target } => fuzz::run(&workspace(), target, minutes, keep),
     };
     match done {
@@ -61,6 +75,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Sequences of changes, each of up to 120 events, that a thorough test tries.
+const SEQUENCES: &str = "100000";
 
 fn demo(keep: bool) -> Result<()> {
     setup::run(&workspace())?;
@@ -74,7 +91,12 @@ fn demo(keep: bool) -> Result<()> {
     Err(demo.exec()).context("target/release/lb-demo")
 }
 
-fn test() -> Result<()> {
+fn bench() -> Result<()> {
+    setup::run(&workspace())?;
+    cargo(&["run", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])
+}
+
+fn test(thorough: bool) -> Result<()> {
     setup::programs_of_tests()?;
     setup::run(&workspace())?;
     setup::formatter_and_lints()?;
@@ -91,11 +113,21 @@ fn test() -> Result<()> {
     let prefix = programs::prefix_for_root()?;
     let runner = format!("target.'cfg(all())'.runner = {prefix:?}");
     let as_root: &[&str] = if prefix.is_empty() { &[] } else { &["--config", &runner] };
-    cargo(&[as_root, &["test", "--quiet", "--workspace"]].concat())
+    let mut tests = cargo_command(&[as_root, &["test", "--quiet", "--workspace"]].concat());
+    if thorough {
+        tests.env("LB_SEQUENCES", SEQUENCES);
+    }
+    run(&mut tests)
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    run(Command::new(env!("CARGO")).current_dir(workspace()).args(arguments))
+    run(&mut cargo_command(arguments))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(workspace()).args(arguments);
+    command
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -361,3 +361,37 @@ fn a_change_builds_the_tables_that_it_concerns_and_no_others() {
     // What the last plan didn't want isn't kept.
     assert_eq!(then(&mut planner, &before, &all_reached(3)).tables.built(), 2);
 }
+
+/// A number is another's only after a look through the connection table has found nothing that names it.
+#[test]
+fn numbers_of_what_is_gone_wait_for_a_look() {
+    let (both, first, second) = (&[&[1, 1][..], &[1]][..], &[&[1, 1][..]][..], &[&[][..], &[1]][..]);
+    let [both, first, second] = [both, first, second].map(|services| config("l2", services));
+    let second = Config { services: vec![second.services[1].clone()], ..second };
+    let next_hops = all_reached(2);
+    let mut planner = Planner::new(both.maps);
+    let mut present = Image::default();
+    let mut step = |planner: &mut Planner, config: &Config| -> Vec<(u32, Vec<u16>)> {
+        let observed =
+            Observed { next_hops: &next_hops, census: None, refused: &BTreeMap::new(), now: Tick(0) };
+        let desired = planner.desired(config, &present, observed);
+        plan(&present, &desired.image).iter().for_each(|done| write(&mut present, done));
+        assert!(plan(&present, &desired.image).is_empty());
+        let numbers = |service: &DesiredService| {
+            (service.index, service.backends.iter().map(|backend| backend.index.0).collect())
+        };
+        desired.services.iter().map(numbers).collect()
+    };
+    assert_eq!(step(&mut planner, &both), [(0, vec![1, 2]), (1, vec![3])]);
+    assert_eq!(step(&mut planner, &second), [(1, vec![3])]);
+    assert!(planner.waits());
+    assert_eq!(step(&mut planner, &both), [(2, vec![4, 5]), (1, vec![3])]);
+    assert_eq!(step(&mut planner, &first), [(2, vec![4, 5])]);
+    let pinned = Census { open: [(BackendIndex(3), 1)].into(), ..Census::default() };
+    planner.looked(&first, &Image::default(), &pinned);
+    assert_eq!(step(&mut planner, &both), [(2, vec![4, 5]), (3, vec![1])]);
+    planner.looked(&first, &Image::default(), &Census::default());
+    assert!(!planner.waits());
+    assert_eq!(step(&mut planner, &second), [(3, vec![1])]);
+    assert_eq!(step(&mut planner, &both), [(0, vec![2, 3]), (3, vec![1])]);
+}

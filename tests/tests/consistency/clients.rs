@@ -8,9 +8,10 @@ pub enum Kind {
     Syn,
     Data,
     Fin,
+    Datagram,
 }
 
-/// A segment of the connection of that number.
+/// A segment of the connection of that number, or a datagram.
 pub fn segment(connection: u32, kind: Kind) -> Vec<u8> {
     let [_, high, middle, low] = connection.to_be_bytes();
     let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]).ipv4(
@@ -22,6 +23,11 @@ pub fn segment(connection: u32, kind: Kind) -> Vec<u8> {
     match kind {
         Kind::Syn => header.syn = true,
         Kind::Data => header.ack = true,
+        Kind::Datagram => {
+            let mut frame = Vec::new();
+            builder.udp(header.source_port, header.destination_port).write(&mut frame, &[]).unwrap();
+            return frame;
+        }
         Kind::Fin => (header.ack, header.fin) = (true, true),
     }
     let mut frame = Vec::new();

@@ -4,4 +4,5 @@ mod clients;
 mod kernel;
 mod model;
 mod node;
+mod schedulers;
 mod sequences;

@@ -88,7 +88,7 @@ impl Model {
             backends: (1..=BACKENDS).map(|number| (number, backend(number))).collect(),
             connections: BTreeMap::new(),
             has_room: pin_bits > 4,
-            by_hash: scheduler == "maglev",
+            by_hash: scheduler == "maglev" || scheduler == "udp",
         }
     }
 
@@ -234,10 +234,12 @@ impl Model {
                     );
                 }
             }
-            (Kind::Data | Kind::Fin, Some(connection)) if connection.is_established || self.has_room => {
+            (Kind::Data | Kind::Fin | Kind::Datagram, Some(connection))
+                if connection.is_established || self.has_room =>
+            {
                 assert_eq!(got, Some(connection.backend), "{number} {kind:?}: {connection:?}");
             }
-            (Kind::Data | Kind::Fin, _) => {}
+            (Kind::Data | Kind::Fin | Kind::Datagram, _) => {}
         }
         // Around a deadline nobody knows whether the backend will have it still.
         let Some(backend) = got.filter(|backend| self.is_alive(*backend) == Answer::Yes) else {

@@ -147,12 +147,13 @@ impl Node {
     }
 }
 
-/// A service's configuration with these backends, each by the last octet of its address, and with idle and drain timeout and
+/// The configuration of a service of TCP, or of UDP if that is what the scheduler is called, with these backends, each by the last octet of its address, and with idle and drain timeout and
 /// the grace time in seconds.
 pub fn config(scheduler: &str, times: [u32; 3], backends: &BTreeMap<u8, Backend>) -> Config {
     let [idle, drain, grace] = times;
+    let (protocol, scheduler) = if scheduler == "udp" { ("udp", "maglev") } else { ("tcp", scheduler) };
     let mut text = format!(
-        "version: 1\ninterfaces: [{{name: eth0}}]\nservices:\n  - {{vip: 192.0.2.1, port: 80, protocol: tcp, \
+        "version: 1\ninterfaces: [{{name: eth0}}]\nservices:\n  - {{vip: 192.0.2.1, port: 80, protocol: {protocol}, \
          forwarding: l2, table_size: 251, scheduler: {scheduler}, idle_timeout: {idle}, drain_timeout: {drain}, \
          down_grace: {grace}, backends: ["
     );

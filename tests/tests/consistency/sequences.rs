@@ -47,11 +47,21 @@ fn run(scheduler: &'static str, pin_bits: u32, events: &[Event]) {
 }
 
 proptest! {
-    #![proptest_config(sequences(1500))]
+    #![proptest_config(sequences(1000))]
 
     #[test]
     fn no_live_flow_changes_backend(events in prop::collection::vec(an_event(), 1..120)) {
         run("maglev", 8, &events);
+    }
+
+    /// Of datagrams nothing says which is the first.
+    #[test]
+    fn nor_one_of_datagrams(events in prop::collection::vec(an_event(), 1..120)) {
+        let datagrams = |event| match event {
+            Event::Packet(connection, _) => Event::Packet(connection, Kind::Datagram),
+            other => other,
+        };
+        run("udp", 8, &events.into_iter().map(datagrams).collect::<Vec<_>>());
     }
 
     /// A table of one bucket: sixteen pins.
