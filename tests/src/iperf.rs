@@ -49,8 +49,8 @@ const TCP_BUFFER: u64 = 64 * 1024;
 /// the server reads none of them before the last has come.
 const UDP_BUFFER: u64 = 208 * 1024;
 
-/// Octets that iperf3 writes at once.
-const BLOCK: u64 = 128 * 1024;
+/// Octets that iperf3 writes at once, and may send more than it was asked to: it looks between two writes.
+pub const BLOCK: u64 = 128 * 1024;
 
 /// Octets of a TCP transfer that may still be on the way when the server stops counting, which it does when it hears
 /// that all is sent: what is in the buffers of both sides, and a block.

@@ -7,7 +7,7 @@ use std::fs;
 
 use anyhow::Result;
 use lb_tests::curl::{self, Request};
-use lb_tests::iperf::{self, Transfer, UNCOUNTED};
+use lb_tests::iperf::{self, BLOCK, Transfer, UNCOUNTED};
 use lb_tests::snapshot::Snapshot;
 use lb_tests::{Backend, Balancer, Entry, Host, Lab, SERVICES, Service, accounts, balancer, entry, nginx};
 use lb_userspace::config::Forwarding;
@@ -35,8 +35,8 @@ fn a_long_transfer_passes_every_tunnel() -> Result<()> {
         let _server = iperf::serve(&lab, SERVER, service.vip)?;
         let before = Snapshot::take(&balancer)?;
         let tcp = iperf::send(&lab, service.vip, Transfer::Tcp { octets: OCTETS })?;
-        assert_eq!(tcp.sent, OCTETS, "{name}");
-        assert!((OCTETS - UNCOUNTED..=OCTETS).contains(&tcp.received), "{name}: {tcp:?}");
+        assert!((OCTETS..=OCTETS + BLOCK).contains(&tcp.sent), "{name}: {tcp:?}");
+        assert!((OCTETS - UNCOUNTED..=tcp.sent).contains(&tcp.received), "{name}: {tcp:?}");
         let counted = Snapshot::take(&balancer)?.since(&before);
         assert_eq!(accounts::sums(&counted), Vec::<String>::new(), "{name}: {counted:#?}");
         assert_told_what_fits(&service, &counted);
