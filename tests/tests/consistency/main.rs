@@ -4,5 +4,6 @@ mod clients;
 mod kernel;
 mod model;
 mod node;
+mod regressions;
 mod schedulers;
 mod sequences;

@@ -40,7 +40,8 @@ fn sequences(otherwise: u32) -> ProptestConfig {
     }
 }
 
-fn run(scheduler: &'static str, pin_bits: u32, events: &[Event]) {
+/// Lets all of that happen, and then nothing for a long time.
+pub fn run(scheduler: &'static str, pin_bits: u32, events: &[Event]) {
     let mut model = Model::new(scheduler, pin_bits);
     events.iter().for_each(|&event| model.happen(event));
     model.come_to_rest();
