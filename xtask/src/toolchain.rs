@@ -167,6 +167,7 @@ impl fmt::Display for Missing {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use super::*;
 
@@ -204,8 +205,16 @@ mod tests {
         }
     }
 
+    /// For as long as what is returned lives, no other test writes programs or starts them: one that another test's child has
+    /// still open for writing can't be started ("text file busy").
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[test]
     fn a_compiler_is_taken_if_it_is_new_enough_and_has_its_sources() {
+        let _alone = alone();
         let compiler = Fake::new("good", "1.96.0-nightly", true);
         assert_eq!(compiler.compiler().map(|compiler| compiler.llvm), Ok(22));
 
@@ -220,6 +229,7 @@ mod tests {
 
     #[test]
     fn a_linker_with_another_llvm_or_one_that_does_not_run_is_not_taken() {
+        let _alone = alone();
         let fake = Fake::new("linker", OLDEST, true);
         let compiler = fake.compiler().unwrap();
         let missing = Err(Missing::Linker { llvm: 22 });
