@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use lb_common::clock::{Tick, epochs};
 use lb_common::pin::Bucket;
 use lb_common::settings::Settings;
-use lb_common::slot::BackendIndex;
+use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::{Role, Takes};
 
 use crate::address::of_ip;
@@ -152,13 +152,14 @@ impl Planner {
 
     /// Takes note of a look through the connection table, after the maps hold `present`.
     pub fn looked(&mut self, config: &Config, present: &Image, census: &Census) {
-        let named: BTreeSet<BackendIndex> = if self.roster.waits() {
-            let slots = present.tables.values().flat_map(|slots| slots.iter());
-            slots.flat_map(|slot| [Some(slot.current()), slot.previous()]).flatten().collect()
-        } else {
-            BTreeSet::new()
+        let names = |slots: &[Slot], index| {
+            slots.iter().any(|slot| slot.current() == index || slot.previous() == Some(index))
         };
-        self.roster.looked(config, |index| census.pins(index) > 0, |index| named.contains(&index));
+        let has_slot = |service: Option<u32>, index| match service {
+            Some(number) => present.tables.get(&number).is_some_and(|slots| names(slots, index)),
+            None => present.tables.values().any(|slots| names(slots, index)),
+        };
+        self.roster.looked(config, |index| census.pins(index) > 0, has_slot);
     }
 
     /// Whether a configuration can be taken over now.

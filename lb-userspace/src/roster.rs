@@ -210,29 +210,35 @@ impl Roster {
     }
 
     /// Takes note of a look through the connection table, after which `is_pinned` says to whom pins are left and
-    /// `has_slot` who has slots: those who are leaving and have nothing left are gone, and numbers are free again.
+    /// `has_slot` who has slots of a service, or of any: those who are leaving and have nothing left are gone, and numbers are
+    /// free again.
+    ///
+    /// Slots are many, so that they are asked for only where the answer counts.
     pub fn looked(
         &mut self,
         config: &Config,
         is_pinned: impl Fn(BackendIndex) -> bool,
-        has_slot: impl Fn(BackendIndex) -> bool,
+        has_slot: impl Fn(Option<u32>, BackendIndex) -> bool,
     ) {
         let index = |number: u32| BackendIndex(number as u16);
         for service in &config.services {
             let id = ServiceId::of(service);
             let Some(roll) = self.rolls.get_mut(&id) else { continue };
-            let backends = &mut self.backends;
+            let (backends, service) = (&mut self.backends, Some(roll.number));
             roll.members.retain(|key, member| {
-                let is_named = is_pinned(member.number) || has_slot(member.number);
+                if !member.is_void && !member.is_leaving() {
+                    return true;
+                }
+                let is_named = is_pinned(member.number) || has_slot(service, member.number);
                 member.is_void &= is_named;
-                let is_gone = member.leaving_since.is_some() && !is_named;
+                let is_gone = member.is_leaving() && !is_named;
                 if is_gone {
                     backends.give_back(&(id, key.clone()));
                 }
                 !is_gone
             });
         }
-        self.backends.release(|number| is_pinned(index(number)) || has_slot(index(number)));
+        self.backends.release(|number| is_pinned(index(number)) || has_slot(None, index(number)));
         if !self.backends.waits() {
             self.services.release(|_| false);
             self.vips.release(|_| false);
