@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use aya::maps::{ArrayOfMaps, Map, MapData};
 use aya_obj::generated::bpf_attr;
-use aya_obj::generated::bpf_cmd::{BPF_MAP_DELETE_ELEM, BPF_MAP_UPDATE_BATCH};
+use aya_obj::generated::bpf_cmd::{self, BPF_MAP_DELETE_ELEM, BPF_MAP_UPDATE_BATCH};
 use lb_common::slot::Slot;
 
 use super::slots::SlotTable;
@@ -87,29 +87,36 @@ impl SlotTables {
 /// does so once.
 fn update_together(array: BorrowedFd, indices: &[u32], maps: &[i32]) -> io::Result<()> {
     assert_eq!(indices.len(), maps.len());
-    // SAFETY: made of integers alone, of which all may be zero.
-    let mut attributes: bpf_attr = unsafe { std::mem::zeroed() };
+    let mut attributes = no_attributes();
     attributes.batch.map_fd = array.as_raw_fd().cast_unsigned();
     attributes.batch.keys = indices.as_ptr() as u64;
     attributes.batch.values = maps.as_ptr() as u64;
     attributes.batch.count = indices.len() as u32;
-    // SAFETY: the kernel reads `count` keys and values of four octets each, as many as the slices hold, and writes into
-    // the attributes alone.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_BATCH, &raw mut attributes, size_of::<bpf_attr>())
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    // SAFETY: the kernel reads `count` keys and values of four octets each, as many as the slices hold.
+    unsafe { bpf(BPF_MAP_UPDATE_BATCH, &mut attributes) }
 }
 
 /// Takes an inner map out of an array of maps.
 fn delete(array: BorrowedFd, index: u32) -> io::Result<()> {
-    // SAFETY: made of integers alone, of which all may be zero.
-    let mut attributes: bpf_attr = unsafe { std::mem::zeroed() };
+    let mut attributes = no_attributes();
     attributes.__bindgen_anon_2.map_fd = array.as_raw_fd().cast_unsigned();
     attributes.__bindgen_anon_2.key = &raw const index as u64;
-    // SAFETY: the kernel reads the key, of four octets, and the attributes.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_DELETE_ELEM, &raw mut attributes, size_of::<bpf_attr>())
-    };
+    // SAFETY: the kernel reads the key, of four octets.
+    unsafe { bpf(BPF_MAP_DELETE_ELEM, &mut attributes) }
+}
+
+fn no_attributes() -> bpf_attr {
+    // SAFETY: made of integers alone, of which all may be zero.
+    unsafe { std::mem::zeroed() }
+}
+
+/// The system call that aya makes too, for commands that it doesn't offer.
+///
+/// # Safety
+/// What the attributes point to is as long as the command says.
+unsafe fn bpf(command: bpf_cmd, attributes: &mut bpf_attr) -> io::Result<()> {
+    // SAFETY: the kernel reads and writes the attributes, and what they point to by the caller's promise.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<bpf_attr>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
