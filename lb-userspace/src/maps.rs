@@ -82,8 +82,10 @@ impl Balancer {
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
         let tables = SlotTables::new(take("TABLES")?)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
-        let standings = Mapped::new(array(take("STANDINGS")?)?, sizes.backends as usize + 1)?;
-        let pins = Mapped::new(array(take("PINS")?)?, 1 << pin_bits)?;
+        // Held until the program is loaded, which knows them by their descriptors.
+        let of_flows = [array(take("STANDINGS")?)?, array(take("PINS")?)?];
+        let standings = Mapped::new(&of_flows[0], sizes.backends as usize + 1)?;
+        let pins = Mapped::new(&of_flows[1], 1 << pin_bits)?;
         let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;

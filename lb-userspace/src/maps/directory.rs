@@ -1,17 +1,17 @@
 //! A directory in the kernel, mapped into this process; see `lb_common::directory`.
 
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use aya::maps::MapData;
 use lb_common::directory::{Entry, WORDS, place_for, place_of, removed};
-use memmap2::{MmapOptions, MmapRaw};
+
+use super::mapped::Mapped;
 
 /// One directory.
 pub struct Directory<E> {
-    memory: MmapRaw,
+    memory: Mapped<[AtomicU64; WORDS]>,
     bits: u32,
     // The mapping keeps the map alive, but a map that nobody holds is harder to find for those who look into it.
     _map: MapData,
@@ -21,11 +21,8 @@ pub struct Directory<E> {
 impl<E: Entry> Directory<E> {
     /// The directory in a map of 2^`bits` entries.
     pub fn new(map: MapData, bits: u32) -> Result<Self> {
-        let memory = MmapOptions::new()
-            .len((1 << bits) * size_of::<E>())
-            .map_raw(map.fd().as_fd().as_raw_fd())
-            .context("mapping it into memory")?;
-        Ok(Directory { memory, bits, _map: map, entries: PhantomData })
+        const { assert!(size_of::<E>() == size_of::<[u64; WORDS]>()) };
+        Ok(Directory { memory: Mapped::new(&map, 1 << bits)?, bits, _map: map, entries: PhantomData })
     }
 
     /// Enters or changes an entry.
@@ -56,13 +53,6 @@ impl<E: Entry> Directory<E> {
     }
 
     fn word(&self, place: u32, word: usize) -> &AtomicU64 {
-        assert!(place < 1 << self.bits && word < WORDS, "word {word} of place {place}");
-        let octet = place as usize * size_of::<E>() + word * size_of::<u64>();
-        let octet = self.memory.as_mut_ptr().wrapping_add(octet);
-        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins on a page")]
-        let word = octet.cast::<AtomicU64>();
-        // SAFETY: the mapping holds 2^bits entries, aligned, and lives as long as `self`; what other processes and the
-        // kernel do to them at the same time is what atomics are for.
-        unsafe { &*word }
+        &self.memory[place as usize][word]
     }
 }

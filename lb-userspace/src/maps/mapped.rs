@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use anyhow::{Context, Result};
 use aya::maps::MapData;
@@ -27,14 +28,15 @@ macro_rules! shared {
     )* };
 }
 
-shared!(Bucket, Standing);
+shared!(AtomicU32, AtomicU64, Bucket, Standing);
 
-/// The elements of an array that was created with `BPF_F_MMAPABLE`.
+// SAFETY: as its elements.
+unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
+
+/// The elements of an array that was created with `BPF_F_MMAPABLE`. The mapping keeps the map.
 pub struct Mapped<T> {
     memory: MmapRaw,
     length: usize,
-    // The mapping keeps the map alive, but programs that are loaded later need its descriptor.
-    _map: MapData,
     elements: PhantomData<T>,
 }
 
@@ -43,11 +45,11 @@ impl<T: Shared> Mapped<T> {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn new(map: MapData, length: usize) -> Result<Self> {
+    pub fn new(map: &MapData, length: usize) -> Result<Self> {
         const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() <= 4096) };
         let memory = MmapOptions::new().len(length * size_of::<T>()).map_raw(map.fd().as_fd().as_raw_fd());
         let memory = memory.context("mapping it into memory")?;
-        Ok(Mapped { memory, length, _map: map, elements: PhantomData })
+        Ok(Mapped { memory, length, elements: PhantomData })
     }
 }
 
