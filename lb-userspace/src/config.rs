@@ -9,21 +9,26 @@ use std::path::{Path, PathBuf};
 
 use lb_common::siphash::HashKey;
 
-pub use self::backend::Backend;
+pub use self::api::{Access, Api, DEFAULT_SOCKET, Tls, TlsClient};
+pub use self::backend::{AdminState, Backend};
 pub use self::error::{ConfigError, ConfigErrors, Position};
 pub use self::flows::{Datagrams, DownFlows, Flows};
 pub use self::forwarding::Forwarding;
 pub use self::interface::{Interface, InterfaceField};
+pub use self::log::{Log, LogFormat};
 pub use self::maps::MapSizes;
 pub use self::prefix::Prefix;
 pub use self::service::{Affinity, Fragments, Service};
 
+mod api;
 mod backend;
 mod error;
 mod file;
 mod flows;
 mod forwarding;
 mod interface;
+mod key;
+mod log;
 mod loops;
 mod maps;
 mod prefix;
@@ -36,8 +41,8 @@ mod tests;
 mod tunnel_source;
 mod value;
 
-/// Where the API listens unless the configuration says otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/lb/lbd.sock";
+/// The instance of a configuration that names none.
+pub const DEFAULT_INSTANCE: &str = "default";
 
 /// Where the daemon keeps what must survive a reboot unless the configuration says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/lb";
@@ -58,8 +63,13 @@ pub struct Config {
     pub file: PathBuf,
     /// The interfaces that services' packets come in on; at least one, each once.
     pub interfaces: Vec<Interface>,
-    /// The API's unix socket; an absolute path.
-    pub socket: PathBuf,
+    /// Which of the host's balancers this is: 1 to 32 of `a-z`, `0-9` and `-`. What it keeps in bpffs and in the state
+    /// directory is under this name.
+    pub instance: String,
+    /// Who may ask the daemon, and where.
+    pub api: Api,
+    /// What the daemon logs, and how.
+    pub log: Log,
     /// What must survive a reboot; an absolute path.
     pub state_directory: PathBuf,
     /// The flow hash's key. Without one the daemon has to make one, and then it is not its neighbours'.
@@ -93,7 +103,8 @@ impl Config {
         Config::parse(text, file)
     }
 
-    /// The configuration that `text` says; `file` is its name in messages.
+    /// The configuration that `text` says, with the key in the file that it may name; `file` is its own name in
+    /// messages.
     ///
     /// # Errors
     ///
@@ -133,15 +144,17 @@ impl Config {
         root.required("version", written.version.as_ref(), "write version: 1", value::version)?;
 
         let interfaces = interface::from_written(root, written.interfaces.as_ref());
-        let socket = root.optional("socket", written.socket.as_ref(), DEFAULT_SOCKET.into(), value::socket);
+        let instance =
+            root.optional("instance", written.instance.as_ref(), DEFAULT_INSTANCE.into(), value::instance);
+        let api = api::from_written(root, written.api.as_ref());
+        let log = log::from_written(root, written.log.as_ref());
         let state_directory = root.optional(
             "state_directory",
             written.state_directory.as_ref(),
             DEFAULT_STATE_DIRECTORY.into(),
-            value::directory,
+            value::path,
         );
-        let hash_key = root
-            .optional("hash_key", written.hash_key.as_ref(), None, |text| value::hash_key(text).map(Some));
+        let hash_key = key::from_written(root, written.hash_key.as_ref(), written.hash_key_file.as_ref());
         let answer_echo = root.optional("answer_echo", written.answer_echo.as_ref(), false, value::yes_or_no);
         let tunnel_sources = tunnel_source::from_written(root, written.tunnel_source.as_ref());
         let maps = maps::from_written(root, written.maps.as_ref());
@@ -149,7 +162,9 @@ impl Config {
         Some(Config {
             file: file.to_owned(),
             interfaces: interfaces?,
-            socket: socket?,
+            instance: instance?,
+            api: api?,
+            log: log?,
             state_directory: state_directory?,
             hash_key: hash_key?,
             answer_echo: answer_echo?,

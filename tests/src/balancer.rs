@@ -141,7 +141,7 @@ pub fn configure(directory: &Path, services: &[Service]) -> String {
 interfaces:
   - name: eth0
     mode: driver
-socket: {}
+api: {{socket: {}}}
 state_directory: {directory}/state
 services:",
         socket.display()
@@ -177,7 +177,7 @@ mod tests {
 interfaces:
   - name: eth0
     mode: driver
-socket: /tmp/x/lbd.sock
+api: {socket: /tmp/x/lbd.sock}
 state_directory: /tmp/x/state
 services:
   - name: v6-in-v4

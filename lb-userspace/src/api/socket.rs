@@ -28,12 +28,12 @@ impl Socket {
             fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         }
         match UnixStream::connect(path).await {
-            Ok(_) => bail!("{shown}: another lbd answers here; stop it, or name another `socket:`"),
+            Ok(_) => bail!("{shown}: another lbd answers here; stop it, or name another `api.socket`"),
             // The same answer for a socket that nobody listens on and for any other file.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 let found = fs::symlink_metadata(path).with_context(|| shown.to_string())?;
                 if !found.file_type().is_socket() {
-                    bail!("{shown}: this is not a socket; remove it, or name another `socket:`");
+                    bail!("{shown}: this is not a socket; remove it, or name another `api.socket`");
                 }
                 fs::remove_file(path).with_context(|| shown.to_string())?;
             }
@@ -100,7 +100,7 @@ mod tests {
             let error = Socket::bind(path).await.err().unwrap().to_string();
             assert_eq!(
                 error,
-                format!("{}: this is not a socket; remove it, or name another `socket:`", path.display())
+                format!("{}: this is not a socket; remove it, or name another `api.socket`", path.display())
             );
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");

@@ -43,7 +43,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
     daemon::check(&config)?;
-    let socket = Socket::bind(&config.socket).await?;
+    let socket = Socket::bind(&config.api.socket).await?;
     let daemon = Daemon::start(config).await?;
     let (ask, questions) = mpsc::channel(16);
     tokio::spawn(reload(arguments.config.clone(), hangup, ask.clone()));

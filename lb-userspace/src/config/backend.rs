@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use lb_common::wire::quic::ServerId;
 
 use super::file::{self, List};
+use super::flows::OTHER_TIMES;
 use super::prefix::Prefix;
 use super::quic::{self, Quic};
 use super::section::{Section, Seen};
@@ -21,6 +22,37 @@ pub struct Backend {
     pub quic_server_id: Option<ServerId>,
     /// Its share of new flows among the weights of its service, 0 to 65,535. 0 takes none.
     pub weight: u32,
+    /// Which flows it takes.
+    pub state: AdminState,
+    /// Seconds for which it keeps its flows when it leaves or drains; its service's time if none.
+    pub drain_timeout: Option<u32>,
+}
+
+/// Which flows a backend takes, as far as its operator decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdminState {
+    /// New and old ones.
+    #[default]
+    Active,
+    /// Its old ones only, for its drain time.
+    Draining,
+    /// None.
+    Disabled,
+}
+
+const STATES: &[(&str, AdminState)] =
+    &[("active", AdminState::Active), ("draining", AdminState::Draining), ("disabled", AdminState::Disabled)];
+
+impl AdminState {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            AdminState::Active => "active",
+            AdminState::Draining => "draining",
+            AdminState::Disabled => "disabled",
+        }
+    }
 }
 
 /// What a service's backends must differ in.
@@ -49,6 +81,7 @@ pub(super) fn from_written(
         })
         .collect();
 
+    // That all are drained or disabled is someone's decision, and said where backends are listed.
     let understood = !backends.is_empty() && backends.len() == entries.len();
     if let Some(list) = written
         && understood
@@ -72,6 +105,11 @@ fn backend(
     let address = section.required("address", written.address.as_ref(), remedy, value::backend_address);
     let weight =
         section.optional("weight", written.weight.as_ref(), 1, |text| value::number(text, &(0..=65_535)));
+    let state = section
+        .optional("state", written.state.as_ref(), AdminState::default(), |text| value::choice(text, STATES));
+    let drain_timeout = section.optional("drain_timeout", written.drain_timeout.as_ref(), None, |text| {
+        value::seconds(text, &OTHER_TIMES).map(Some)
+    });
 
     let word = written.quic_server_id.as_ref();
     let quic_server_id = quic::server_id(section, word, quic, &mut taken.server_ids);
@@ -95,5 +133,12 @@ fn backend(
             .map(|address| (address.to_string(), word.referenced));
     }
     let name = section.name(written.name.as_ref(), default_name, &mut taken.names);
-    Some(Backend { name: name?, address: address?, quic_server_id: quic_server_id?, weight: weight? })
+    Some(Backend {
+        name: name?,
+        address: address?,
+        quic_server_id: quic_server_id?,
+        weight: weight?,
+        state: state?,
+        drain_timeout: drain_timeout?,
+    })
 }

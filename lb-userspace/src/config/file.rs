@@ -14,13 +14,17 @@ pub(super) type List<T> = Spanned<Vec<Spanned<T>>>;
 
 /// The whole file.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "fields are named as in the file")]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub version: Option<Word>,
+    pub instance: Option<Word>,
     pub interfaces: Option<List<Interface>>,
-    pub socket: Option<Word>,
+    pub api: Option<Spanned<Api>>,
+    pub log: Option<Spanned<Log>>,
     pub state_directory: Option<Word>,
     pub hash_key: Option<Word>,
+    pub hash_key_file: Option<Word>,
     pub answer_echo: Option<Word>,
     pub tunnel_source: Option<List<String>>,
     pub maps: Option<Spanned<Maps>>,
@@ -33,6 +37,43 @@ pub(super) struct File {
 pub(super) struct Interface {
     pub name: Option<Word>,
     pub mode: Option<Word>,
+}
+
+/// The field `api`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Api {
+    pub socket: Option<Word>,
+    pub write_group: Option<Word>,
+    pub read_group: Option<Word>,
+    pub tls: Option<Spanned<Tls>>,
+}
+
+/// The API's `tls`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub listen: Option<Word>,
+    pub certificate: Option<Word>,
+    pub key: Option<Word>,
+    pub client_ca: Option<Word>,
+    pub clients: Option<List<TlsClient>>,
+}
+
+/// An entry of `clients`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsClient {
+    pub name: Option<Word>,
+    pub access: Option<Word>,
+}
+
+/// The field `log`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub level: Option<Word>,
+    pub format: Option<Word>,
 }
 
 /// The field `maps`.
@@ -83,5 +124,7 @@ pub(super) struct Backend {
     pub name: Option<Word>,
     pub address: Option<Word>,
     pub weight: Option<Word>,
+    pub state: Option<Word>,
+    pub drain_timeout: Option<Word>,
     pub quic_server_id: Option<Word>,
 }

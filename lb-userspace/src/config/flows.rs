@@ -48,7 +48,7 @@ pub enum Datagrams {
 /// Seconds for which flows may pause: from a few of the datapath's epochs to what it can tell apart.
 const IDLE_TIMES: std::ops::RangeInclusive<u32> = 10..=64_800;
 /// Seconds for which old flows may be kept otherwise: none to a week.
-const OTHER_TIMES: std::ops::RangeInclusive<u32> = 0..=604_800;
+pub(super) const OTHER_TIMES: std::ops::RangeInclusive<u32> = 0..=604_800;
 
 /// As long as most keep an idle connection: twice the two hours of TCP's keepalive would be safe, this is useful.
 const IDLE_TCP: u32 = 3600;

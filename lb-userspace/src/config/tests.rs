@@ -4,9 +4,11 @@ use std::path::Path;
 
 use super::{Config, ConfigErrors};
 
+mod api;
 mod backends;
 mod daemon;
 mod example;
+mod key;
 mod limits;
 mod loops;
 mod maps;

@@ -1,7 +1,7 @@
 //! What the scalars of a configuration mean: functions from text to a value, or to what is wrong with it.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,6 +26,12 @@ const LONGEST_NAME: usize = 255;
 
 /// The longest name of an interface, in octets: the kernel's `IFNAMSIZ` less the zero at its end.
 const LONGEST_INTERFACE_NAME: usize = 15;
+
+/// The longest name of an instance, in octets.
+const LONGEST_INSTANCE: usize = 32;
+
+/// The longest name of a group, in octets: `GROUP_NAME_MAX_LENGTH` of groupadd(8).
+const LONGEST_GROUP: usize = 32;
 
 /// The longest path of a unix socket, in octets: `sun_path` in unix(7) less the zero at its end.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -221,17 +227,58 @@ pub(super) fn interface_name(text: &str) -> Meaning<String> {
     ))
 }
 
+/// The name of an instance: part of paths.
+pub(super) fn instance(text: &str) -> Meaning<String> {
+    let fault = if text.is_empty() {
+        "the name is empty".to_owned()
+    } else if text.len() > LONGEST_INSTANCE {
+        format!("{} is {} octets long", shown(text), text.len())
+    } else if let Some(wrong) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+        format!("{} contains {wrong:?}", shown(text))
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("{fault}; an instance's name has 1 to {LONGEST_INSTANCE} of a to z, 0 to 9 and -"))
+}
+
+/// The name of a group of users, as far as groupadd(8) may make one.
+pub(super) fn group(text: &str) -> Meaning<String> {
+    let fault = if text.is_empty() {
+        "the name is empty".to_owned()
+    } else if text.len() > LONGEST_GROUP {
+        format!("{} is {} octets long", shown(text), text.len())
+    } else if let Some(wrong) =
+        text.chars().find(|c| c.is_whitespace() || c.is_control() || ":,/".contains(*c))
+    {
+        format!("{} contains {wrong:?}", shown(text))
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!(
+        "{fault}; a group's name has 1 to {LONGEST_GROUP} octets without spaces, colons, commas and /"
+    ))
+}
+
+/// Where a TCP socket listens.
+pub(super) fn listen(text: &str) -> Meaning<SocketAddr> {
+    let address: Option<SocketAddr> = text.parse().ok();
+    address.filter(|address| address.port() != 0).ok_or_else(|| {
+        let example = "write them as in 192.0.2.10:9443 or \"[2001:db8::10]:9443\"";
+        format!("{} is not an IP address and a port; {example}", shown(text))
+    })
+}
+
 /// A unix socket's path.
 pub(super) fn socket(text: &str) -> Meaning<PathBuf> {
     if text.len() > LONGEST_SOCKET_PATH {
         let length = text.len();
         return Err(format!("the path is {length} octets long; at most {LONGEST_SOCKET_PATH} are allowed"));
     }
-    directory(text)
+    path(text)
 }
 
 /// A path that means the same wherever the daemon was started.
-pub(super) fn directory(text: &str) -> Meaning<PathBuf> {
+pub(super) fn path(text: &str) -> Meaning<PathBuf> {
     if text.starts_with('/') && !text.contains(char::is_control) {
         return Ok(text.into());
     }

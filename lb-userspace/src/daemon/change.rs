@@ -26,8 +26,10 @@ impl Daemon {
             config.interfaces.iter().map(|interface| (interface.name.clone(), interface.mode)).collect()
         };
         let fixed = [
+            ("instance", config.instance != self.config.instance),
             ("interfaces", interfaces(&config) != interfaces(&self.config)),
-            ("socket", config.socket != self.config.socket),
+            ("api", config.api != self.config.api),
+            ("log", config.log != self.config.log),
             ("state_directory", config.state_directory != self.config.state_directory),
             ("hash_key", config.hash_key != self.config.hash_key),
             ("maps", config.maps != self.config.maps),

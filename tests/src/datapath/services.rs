@@ -11,7 +11,8 @@ use lb_common::wire::ethernet::Vlan;
 use lb_common::wire::quic::ServerId;
 use lb_userspace::attach::Mode;
 use lb_userspace::config::{
-    Affinity, Backend, Config, Flows, Forwarding, Fragments, Interface, MapSizes, Prefix, Service,
+    AdminState, Affinity, Api, Backend, Config, DEFAULT_INSTANCE, Flows, Forwarding, Fragments, Interface,
+    Log, MapSizes, Prefix, Service,
 };
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
@@ -237,6 +238,8 @@ impl Case {
             address: ip(address),
             quic_server_id: (self == Case::Quic).then(|| server_id(number)),
             weight: 1,
+            state: AdminState::Active,
+            drain_timeout: None,
         };
         Service {
             name: format!("{self:?}"),
@@ -315,7 +318,9 @@ pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
             name_at: None,
             mode_at: None,
         }],
-        socket: PathBuf::new(),
+        instance: DEFAULT_INSTANCE.into(),
+        api: Api::default(),
+        log: Log::default(),
         state_directory: PathBuf::new(),
         hash_key: Some(HashKey::new(HASH_KEY)),
         answer_echo: true,

@@ -77,6 +77,22 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
+        "an unknown state",
+        "name: alpha",
+        "name: alpha\n        state: drain",
+        &[
+            "lb.yaml:13:16: services[0].backends[0].state: drain is unknown; allowed: active, draining, disabled",
+        ],
+    ),
+    (
+        "a drain time that is none",
+        "name: alpha",
+        "name: alpha\n        drain_timeout: 8d",
+        &[
+            "lb.yaml:13:24: services[0].backends[0].drain_timeout: 8d is out of range; allowed are 0s to 604800s, also as in 90s, 15m, 2h, 1d",
+        ],
+    ),
+    (
         "a prefix for an address",
         "address: 10.0.0.2",
         "address: 10.0.0.2/32",

@@ -100,8 +100,8 @@ const ROWS: &[Row] = &[
     (
         "a relative socket",
         "version: 1",
-        "version: 1\nsocket: lbd.sock",
-        &["lb.yaml:2:9: socket: lbd.sock is not an absolute path; start it with /"],
+        "version: 1\napi: {socket: lbd.sock}",
+        &["lb.yaml:2:15: api.socket: lbd.sock is not an absolute path; start it with /"],
     ),
     (
         "a relative state directory",
@@ -129,6 +129,65 @@ const ROWS: &[Row] = &[
         "version: 1\nhash_key: 0x000102030405060708090a0b0c0d0e",
         &[
             "lb.yaml:2:11: hash_key: character 2 is not a hexadecimal digit; write 32 hexadecimal digits, such as openssl rand -hex 16 prints",
+        ],
+    ),
+    (
+        "a key and a file with a key",
+        "version: 1",
+        "version: 1\nhash_key: 000102030405060708090a0b0c0d0e0f\nhash_key_file: /nonexistent/key",
+        &["lb.yaml:3:16: hash_key_file: hash_key is given as well; remove one of them"],
+    ),
+    (
+        "a relative path of a key",
+        "version: 1",
+        "version: 1\nhash_key_file: lb.key",
+        &["lb.yaml:2:16: hash_key_file: lb.key is not an absolute path; start it with /"],
+    ),
+    (
+        "a file with a key that is not there",
+        "version: 1",
+        "version: 1\nhash_key_file: /nonexistent/key",
+        &[
+            "lb.yaml:2:16: hash_key_file: /nonexistent/key: No such file or directory (os error 2); check the path and that this user may read it",
+        ],
+    ),
+    (
+        "a directory for a file with a key",
+        "version: 1",
+        "version: 1\nhash_key_file: /proc",
+        &[
+            "lb.yaml:2:16: hash_key_file: /proc is not a file; write the path of a file with 32 hexadecimal digits",
+        ],
+    ),
+    (
+        "an empty name of an instance",
+        "version: 1",
+        "version: 1\ninstance: ''",
+        &[
+            "lb.yaml:2:11: instance: the name is empty; an instance's name has 1 to 32 of a to z, 0 to 9 and -",
+        ],
+    ),
+    (
+        "an instance's name of 33 octets",
+        "version: 1",
+        "version: 1\ninstance: abcdefghijklmnopqrstuvwxyz0123456",
+        &[
+            "lb.yaml:2:11: instance: abcdefghijklmnopqrstuvwxyz0123456 is 33 octets long; an instance's name has 1 to 32 of a to z, 0 to 9 and -",
+        ],
+    ),
+    (
+        "an instance's name with a slash",
+        "version: 1",
+        "version: 1\ninstance: a/b",
+        &["lb.yaml:2:11: instance: a/b contains '/'; an instance's name has 1 to 32 of a to z, 0 to 9 and -"],
+    ),
+    (
+        "an unknown level and format",
+        "version: 1",
+        "version: 1\nlog: {level: loud, format: xml}",
+        &[
+            "lb.yaml:2:14: log.level: loud is unknown; allowed: error, warn, info, debug, trace",
+            "lb.yaml:2:28: log.format: xml is unknown; allowed: text, json",
         ],
     ),
     (

@@ -7,14 +7,21 @@ use lb_common::siphash::HashKey;
 use lb_common::wire::quic::ServerId;
 
 use super::super::{
-    Affinity, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface, InterfaceField, MapSizes,
-    Position, Prefix, Service,
+    Access, AdminState, Affinity, Api, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface,
+    InterfaceField, Log, LogFormat, MapSizes, Position, Prefix, Service, Tls, TlsClient,
 };
 use super::{BASE, edited, lines, parse};
 use crate::attach::Mode;
 
 fn backend(name: &str, address: &str, weight: u32) -> Backend {
-    Backend { name: name.into(), address: address.parse().unwrap(), quic_server_id: None, weight }
+    Backend {
+        name: name.into(),
+        address: address.parse().unwrap(),
+        quic_server_id: None,
+        weight,
+        state: AdminState::Active,
+        drain_timeout: None,
+    }
 }
 
 fn prefix(address: &str, length: u8) -> Prefix {
@@ -42,7 +49,11 @@ fn the_example_means_what_it_says() {
         table_size: 65_537,
         backends: vec![
             backend("alpha", "198.51.100.1", 2),
-            backend("beta", "198.51.100.2", 1),
+            Backend {
+                state: AdminState::Draining,
+                drain_timeout: Some(600),
+                ..backend("beta", "198.51.100.2", 1)
+            },
             backend("gamma", "198.51.100.3", 0),
         ],
     };
@@ -79,13 +90,30 @@ fn the_example_means_what_it_says() {
         table_size: 65_537,
         backends: vec![quic_backend("198.51.100.5", 0x010a), quic_backend("198.51.100.6", 0x020a)],
     };
+    let api = Api {
+        socket: "/run/lb/lbd.sock".into(),
+        write_group: Some("lb-admin".into()),
+        read_group: Some("lb".into()),
+        tls: Some(Tls {
+            listen: "192.0.2.10:9443".parse().unwrap(),
+            certificate: "/etc/lb/tls/lbd.pem".into(),
+            key: "/etc/lb/tls/lbd.key".into(),
+            client_ca: "/etc/lb/tls/clients.pem".into(),
+            clients: vec![
+                TlsClient { name: "admin.example.com".into(), access: Access::Write },
+                TlsClient { name: "monitor.example.com".into(), access: Access::Read },
+            ],
+        }),
+    };
     let meant = Config {
         file: file.clone(),
         interfaces: vec![
-            interface("eth0", Mode::Driver, (12, 11), (17, 11)),
-            interface("eth1", Mode::Auto, (18, 11), (18, 11)),
+            interface("eth0", Mode::Driver, (16, 11), (21, 11)),
+            interface("eth1", Mode::Auto, (22, 11), (22, 11)),
         ],
-        socket: "/run/lb/lbd.sock".into(),
+        instance: "default".into(),
+        api,
+        log: Log { level: tracing::Level::INFO, format: LogFormat::Text },
         state_directory: "/var/lib/lb".into(),
         hash_key: Some(HashKey::new([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])),
         answer_echo: true,
@@ -100,7 +128,10 @@ fn the_example_means_what_it_says() {
 fn what_is_not_written_has_its_default() {
     let config = parse(BASE).unwrap();
     assert_eq!(config.interfaces, [interface("eth0", Mode::Auto, (3, 11), (3, 11))]);
-    assert_eq!(config.socket, Path::new("/run/lb/lbd.sock"));
+    assert_eq!(
+        (config.instance.as_str(), &config.api, config.log),
+        ("default", &Api::default(), Log::default())
+    );
     assert_eq!(config.state_directory, Path::new("/var/lib/lb"));
     assert_eq!(config.hash_key, None);
     let names: Vec<_> = config.services.iter().map(|service| service.name.as_str()).collect();
@@ -132,6 +163,26 @@ fn what_services_are_called_by_default() {
         let written = format!("vip: {vip}\n    port: {port}");
         let config = parse(&edited("vip: 2001:db8::1\n    port: 53", &written)).unwrap();
         assert_eq!(config.services[1].name, expected);
+    }
+}
+
+#[test]
+fn states_and_times_of_backends() {
+    let rows = [
+        ("state: active", (AdminState::Active, None)),
+        ("state: draining\n        drain_timeout: 2h", (AdminState::Draining, Some(7200))),
+        ("state: disabled", (AdminState::Disabled, None)),
+    ];
+    for (written, expected) in rows {
+        // Of both backends: a service may be taken out of service as a whole.
+        let text = BASE.replacen("name: alpha", &format!("name: alpha\n        {written}"), 1).replacen(
+            "address: 10.0.0.2",
+            &format!("address: 10.0.0.2\n        {written}"),
+            1,
+        );
+        for backend in &parse(&text).unwrap().services[0].backends {
+            assert_eq!((backend.state, backend.drain_timeout), expected);
+        }
     }
 }
 

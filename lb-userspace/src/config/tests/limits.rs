@@ -68,12 +68,17 @@ fn lengths() {
                 "lb.yaml:5:11: services[0].name: the name is 256 octets long; allowed are 1 to 255 octets without control characters",
             ],
         ),
-        ("the longest socket", "version: 1", format!("version: 1\nsocket: /{}", "s".repeat(106)), &[]),
+        (
+            "the longest socket",
+            "version: 1",
+            format!("version: 1\napi: {{socket: /{}}}", "s".repeat(106)),
+            &[],
+        ),
         (
             "a socket too long",
             "version: 1",
-            format!("version: 1\nsocket: /{}", "s".repeat(107)),
-            &["lb.yaml:2:9: socket: the path is 108 octets long; at most 107 are allowed"],
+            format!("version: 1\napi: {{socket: /{}}}", "s".repeat(107)),
+            &["lb.yaml:2:15: api.socket: the path is 108 octets long; at most 107 are allowed"],
         ),
         (
             "messages stay short",

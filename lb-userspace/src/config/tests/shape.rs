@@ -102,15 +102,15 @@ const ROWS: &[Row] = &[
         "- address: 10.0.0.1",
         "- addr: 10.0.0.1",
         &[
-            "lb.yaml:11:9: unknown field addr; did you mean address? allowed here are name, address, weight, quic_server_id",
+            "lb.yaml:11:9: unknown field addr; did you mean address? allowed here are name, address, weight, state, drain_timeout, quic_server_id",
         ],
     ),
     (
         "an unknown field of the file",
         "version: 1",
-        "version: 1\nsockets: /run/lb.sock",
+        "version: 1\napis: /run/lb.sock",
         &[
-            "lb.yaml:2:1: unknown field sockets; did you mean socket? allowed here are version, interfaces, socket, state_directory, hash_key, answer_echo, tunnel_source, maps, services",
+            "lb.yaml:2:1: unknown field apis; did you mean api? allowed here are version, instance, interfaces, api, log, state_directory, hash_key, hash_key_file, answer_echo, tunnel_source, maps, services",
         ],
     ),
     (
@@ -135,7 +135,9 @@ const ROWS: &[Row] = &[
         "a field of a service in a backend",
         "name: alpha",
         "port: 80",
-        &["lb.yaml:12:9: unknown field port; allowed here are name, address, weight, quic_server_id"],
+        &[
+            "lb.yaml:12:9: unknown field port; allowed here are name, address, weight, state, drain_timeout, quic_server_id",
+        ],
     ),
     (
         "an unknown field of quic",
