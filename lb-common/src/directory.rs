@@ -91,6 +91,13 @@ impl VipEntry {
         vip.flags.0 |= PRESENT;
         VipEntry { address, vip, unused: 0 }
     }
+
+    /// The VIP that was entered.
+    #[must_use]
+    pub const fn entered(mut self) -> Vip {
+        self.vip.flags.0 &= !PRESENT;
+        self.vip
+    }
 }
 
 impl ServiceEntry {
@@ -99,6 +106,13 @@ impl ServiceEntry {
     pub const fn new(key: ServiceKey, mut service: Service) -> Self {
         service.flags.0 |= PRESENT;
         ServiceEntry { key, service, unused: 0 }
+    }
+
+    /// The service that was entered.
+    #[must_use]
+    pub const fn entered(mut self) -> Service {
+        self.service.flags.0 &= !PRESENT;
+        self.service
     }
 }
 
@@ -202,6 +216,12 @@ pub fn place_of<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Opt
     standing.find(|&place| at(place).key() == *key)
 }
 
+/// Whether an entry is there: not an empty place, and not a removed one.
+#[must_use]
+pub fn is_present<E: Entry>(entry: &E) -> bool {
+    entry.flags() & PRESENT != 0
+}
+
 /// What an entry's word of flags becomes when it is removed.
 #[must_use]
 pub const fn removed() -> u64 {
@@ -274,9 +294,11 @@ mod tests {
         assert_eq!(words[1], 1 | (u64::from(PRESENT | 2)) << 32);
         assert_eq!((words[2], words[3]), (3 | 4 << 32, 5));
         assert_eq!(ServiceEntry::from_words(words), entry);
+        assert_eq!(entry.entered(), service);
 
         let vip = Vip { index: 5, flags: VipFlags::ANSWERS_ECHO };
         let entry = VipEntry::new(Address::v4([192, 0, 2, 1]), vip);
         assert_eq!(VipEntry::from_words(entry.words()), entry);
+        assert_eq!(entry.entered(), vip);
     }
 }

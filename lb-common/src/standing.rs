@@ -79,6 +79,12 @@ impl Standing {
         self.flows.store(flows);
     }
 
+    /// Its role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        Role { service: self.service.load(), takes: Takes(self.takes.load()), weight: self.weight.load() }
+    }
+
     /// Gives a backend its role, or changes it.
     pub fn set(&self, role: Role) {
         self.service.store(role.service);

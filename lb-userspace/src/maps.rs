@@ -1,15 +1,19 @@
 //! The balancer's program and maps in the kernel: the only writer of maps.
 
+mod definitions;
 mod directory;
+mod entries;
 mod events;
 mod mapped;
 mod plain;
-mod sizes;
+mod reading;
 mod slots;
+mod table_pins;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::lpm_trie::Key;
@@ -31,10 +35,12 @@ use crate::config::MapSizes;
 use crate::image::{Counters, Image};
 use crate::planner::Write;
 use crate::programs;
+pub use definitions::{id, sizes, unfit};
 use directory::Directory;
 pub use events::Events;
 use mapped::Mapped;
 use plain::Plain;
+use table_pins::TablePins;
 use tables::SlotTables;
 
 /// The loaded program with its maps. They live as long as this does.
@@ -62,15 +68,42 @@ impl Balancer {
     /// # Errors
     /// The kernel refuses a map or the program; the error holds the verifier's words.
     pub fn load(hash_key: HashKey, sizes: MapSizes) -> Result<Self> {
-        let (hash_key, bits) = (Plain(hash_key), sizes::directory_bits(sizes));
+        Balancer::load_at(hash_key, sizes, None)
+    }
+
+    /// The same, with maps that are pinned in a directory: those that are there, which must [fit](unfit), else new
+    /// ones.
+    ///
+    /// # Errors
+    /// As [`load`](Balancer::load).
+    pub fn load_at(hash_key: HashKey, sizes: MapSizes, pins: Option<&Path>) -> Result<Self> {
+        Balancer::build(hash_key, sizes, pins, true)
+    }
+
+    /// The maps that are pinned in a directory, without a program.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn open(hash_key: HashKey, sizes: MapSizes, pins: &Path) -> Result<Self> {
+        Balancer::build(hash_key, sizes, Some(pins), false)
+    }
+
+    fn build(hash_key: HashKey, sizes: MapSizes, pins: Option<&Path>, is_loaded: bool) -> Result<Self> {
+        let (hash_key, bits) = (Plain(hash_key), entries::directory_bits(sizes));
         let mut loader = EbpfLoader::new();
-        let pin_bits = sizes::pin_bits(sizes);
+        let pin_bits = entries::pin_bits(sizes);
         loader
             .override_global("HASH_KEY", &hash_key, true)
             .override_global("DIRECTORY_BITS", &bits, true)
             .override_global("PIN_BITS", &pin_bits, true);
-        for (map, entries) in sizes::entries(sizes) {
+        for (map, entries) in entries::entries(sizes) {
             loader.map_max_entries(map, entries);
+        }
+        let names = definitions::names()?;
+        if let Some(pins) = pins {
+            for name in &names {
+                loader.map_pin_path(name, pins.join(name));
+            }
         }
         let mut ebpf = loader.load(programs::BALANCER).context("the kernel refuses the maps")?;
         let mut take =
@@ -80,7 +113,7 @@ impl Balancer {
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
         let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
-        let tables = SlotTables::new(take("TABLES")?)?;
+        let tables = SlotTables::new(take("TABLES")?, pins.map(|pins| TablePins::new(&pins.join("tables"))))?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         // Held until the program is loaded, which knows them by their descriptors.
         let of_flows = [array(take("STANDINGS")?)?, array(take("PINS")?)?];
@@ -108,7 +141,9 @@ impl Balancer {
             backend_counters,
             events,
         };
-        balancer.program()?.load().context("the kernel refuses the program")?;
+        if is_loaded {
+            balancer.program()?.load().context("the kernel refuses the program")?;
+        }
         Ok(balancer)
     }
 

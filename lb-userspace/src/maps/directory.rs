@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, bail};
 use aya::maps::MapData;
-use lb_common::directory::{Entry, WORDS, place_for, place_of, removed};
+use lb_common::directory::{Entry, WORDS, is_present, place_for, place_of, removed};
 
 use super::mapped::Mapped;
 
@@ -46,6 +46,11 @@ impl<E: Entry> Directory<E> {
         if let Some(place) = place_of::<E>(key, self.bits, |place| self.entry(place)) {
             self.word(place, E::FLAGS_WORD).store(removed(), Ordering::Release);
         }
+    }
+
+    /// All entries.
+    pub fn entries(&self) -> impl Iterator<Item = E> {
+        (0..1 << self.bits).map(|place| self.entry(place)).filter(is_present)
     }
 
     fn entry(&self, place: u32) -> E {

@@ -36,6 +36,18 @@ impl SlotTable {
         Ok((table, map))
     }
 
+    /// The table in a map that another process has made. Its length is even: whether its last slot counts, its service says.
+    pub fn open(map: &MapData) -> Result<Self> {
+        let pairs = map.info()?.max_entries();
+        Ok(SlotTable { memory: Mapped::new(map, pairs as usize)?, slots: pairs * 2 })
+    }
+
+    /// Its slots as they are now.
+    pub fn slots(&self) -> Vec<Slot> {
+        let words = self.memory.iter().flatten().map(|word| Slot(word.load(Ordering::Relaxed)));
+        words.take(self.slots as usize).collect()
+    }
+
     /// Changes one slot; programs see it at once.
     ///
     /// # Panics

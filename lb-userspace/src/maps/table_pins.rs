@@ -1,0 +1,82 @@
+//! Where lookup tables are pinned, each for itself: to open a map by its identifier alone takes `CAP_SYS_ADMIN`.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use aya::maps::MapData;
+
+/// A table that replaces another one is pinned beside it, until no packet can find the former one any more.
+const NEW: &str = "-new";
+
+/// A directory of pins: a table's is its number.
+pub struct TablePins {
+    directory: PathBuf,
+}
+
+impl TablePins {
+    /// The pins in a directory that exists.
+    pub fn new(directory: &Path) -> Self {
+        TablePins { directory: directory.to_owned() }
+    }
+
+    /// The pinned tables that are in use: `in_use` says the identifier of the one that is, by its number. The others lose
+    /// their pins.
+    pub fn find(&self, in_use: impl Fn(u32) -> io::Result<u32>) -> Result<Vec<(u32, MapData)>> {
+        let shown = || self.directory.display().to_string();
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.directory).with_context(shown)? {
+            let entry = entry.with_context(shown)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            let is_new = name.ends_with(NEW);
+            let Ok(number) = name.trim_end_matches(NEW).parse() else { continue };
+            let map = MapData::from_pin(&path).with_context(|| path.display().to_string())?;
+            if map.info()?.id() != in_use(number).with_context(|| format!("lookup table {number}"))? {
+                unpin(&path)?;
+                continue;
+            }
+            if is_new {
+                self.confirm(&[number])?;
+            }
+            found.push((number, map));
+        }
+        Ok(found)
+    }
+
+    /// Pins tables before packets can find them.
+    pub fn announce(&self, tables: &[(u32, &MapData)]) -> Result<()> {
+        for (number, map) in tables {
+            let path = self.beside(*number);
+            unpin(&path)?;
+            map.pin(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Puts the pins of announced tables into their places.
+    pub fn confirm(&self, numbers: &[u32]) -> Result<()> {
+        for &number in numbers {
+            let path = self.directory.join(number.to_string());
+            fs::rename(self.beside(number), &path).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Removes the pin of a table that packets can't find any more.
+    pub fn remove(&self, number: u32) -> Result<()> {
+        unpin(&self.directory.join(number.to_string()))
+    }
+
+    fn beside(&self, number: u32) -> PathBuf {
+        self.directory.join(format!("{number}{NEW}"))
+    }
+}
+
+fn unpin(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.with_context(|| path.display().to_string()),
+    }
+}
