@@ -21,6 +21,36 @@ impl<K: Ord + Clone> Numbers<K> {
         Numbers { held: BTreeMap::new(), returned: BTreeSet::new(), free: BTreeSet::new(), fresh: range }
     }
 
+    /// Numbers from a range, of which these are held, and those were given back and not released. None if one isn't in the
+    /// range, or is there twice.
+    #[must_use]
+    pub fn restore(
+        range: Range<u32>,
+        held: impl IntoIterator<Item = (K, u32)>,
+        returned: &BTreeSet<u32>,
+    ) -> Option<Self> {
+        let held: BTreeMap<K, u32> = held.into_iter().collect();
+        let mut used = returned.clone();
+        let all_new = held.values().all(|&number| used.insert(number));
+        if !all_new || !used.iter().all(|number| range.contains(number)) {
+            return None;
+        }
+        let fresh = used.last().map_or(range.start, |last| last + 1);
+        let free = (range.start..fresh).filter(|number| !used.contains(number)).collect();
+        Some(Numbers { held, returned: returned.clone(), free, fresh: fresh..range.end })
+    }
+
+    /// Who has which number.
+    pub fn held(&self) -> impl Iterator<Item = (&K, u32)> {
+        self.held.iter().map(|(key, &number)| (key, number))
+    }
+
+    /// Numbers that were given back and that aren't free yet.
+    #[must_use]
+    pub fn returned(&self) -> &BTreeSet<u32> {
+        &self.returned
+    }
+
     /// The number of `key`: the one that it has, else the lowest that is free. `None` if none is.
     pub fn of(&mut self, key: &K) -> Option<u32> {
         if let Some(&number) = self.held.get(key) {
@@ -77,5 +107,15 @@ mod tests {
         assert_eq!((numbers.of(&"d"), numbers.waits()), (None, true));
         numbers.release(|_| false);
         assert_eq!((numbers.of(&"d"), numbers.of(&"b"), numbers.waits()), (Some(2), None, false));
+    }
+
+    #[test]
+    fn numbers_are_restored_as_they_were() {
+        let mut numbers = Numbers::restore(1..6, [("a", 2), ("b", 4)], &[1].into()).unwrap();
+        assert_eq!(["c", "d", "e"].map(|key| numbers.of(&key)), [Some(3), Some(5), None]);
+        numbers.release(|_| false);
+        assert_eq!(numbers.of(&"e"), Some(1));
+        assert!(Numbers::restore(1..4, [("a", 2), ("b", 4)], &[].into()).is_none());
+        assert!(Numbers::restore(1..6, [("a", 2), ("b", 4)], &[4].into()).is_none());
     }
 }

@@ -18,16 +18,17 @@ use lb_common::pin::Bucket;
 use lb_common::settings::Settings;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::{Role, Takes};
+use serde::{Deserialize, Serialize};
 
 use crate::address::of_ip;
 use crate::census::{Census, Pinning, Question};
 use crate::config::{self, Config, MapSizes};
 use crate::image::Image;
 use crate::next_hop::NextHops;
-use crate::roster::{BackendId, Member, Order, Roster, State};
+use crate::roster::{self, BackendId, Member, Roster, State};
 
 pub use course::Progress;
-use course::{Courses, Wanted};
+use course::{Courses, Generation, Wanted};
 pub use plan::{Write, plan, write};
 pub use tables::Tables;
 pub use way::Obstacle;
@@ -98,6 +99,14 @@ pub struct Planner {
     tables: Tables,
 }
 
+/// What of the past must outlive the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    roster: roster::Kept,
+    generations: BTreeMap<u32, Generation>,
+}
+
 /// What the maps should hold at first.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
@@ -116,6 +125,23 @@ impl Planner {
         }
     }
 
+    /// Goes on where a former process was, whose maps hold `image`. None if what was kept has no room in maps of those sizes, or
+    /// contradicts itself.
+    #[must_use]
+    pub fn restore(kept: &Kept, sizes: MapSizes, image: &Image, now: Tick) -> Option<Self> {
+        Some(Planner {
+            roster: Roster::restore(&kept.roster, sizes.services, sizes.backends + 1, &image.backends)?,
+            courses: Courses::restore(image, kept.generations.clone(), now),
+            tables: Tables::default(),
+        })
+    }
+
+    /// What must outlive the process, so that another one can go on with its maps.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept { roster: self.roster.kept(), generations: self.courses.generations() }
+    }
+
     /// What the maps should hold now, where they hold `present`.
     #[must_use]
     pub fn desired(&mut self, config: &Config, present: &Image, observed: Observed) -> Desired {
@@ -127,13 +153,13 @@ impl Planner {
         for service in &config.services {
             let Some(roll) = self.roster.roll(service) else { continue };
             let members: Vec<(&BackendId, &Member)> = roll.members.iter().collect();
-            let wanted = Wanted::of(service, &members, now, |members, size| {
+            let wanted = Wanted::of(service, &members, |members, size| {
                 desired.tables.table(&self.tables, members, size)
             });
             let former = present.tables.get(&roll.number);
             let slots = self.courses.advance(service, roll, &wanted, former, census, now);
             vips::place_service(&mut desired.image, vips[&service.vip], service, roll, wanted.turns());
-            place_backends(&mut desired.image, service, roll.number, &members, now);
+            place_backends(&mut desired.image, roll.number, &members);
             let progress = self.courses.progress(service, roll.number, &slots, now);
             desired.image.tables.insert(roll.number, slots.clone());
             desired.services.push(DesiredService {
@@ -166,11 +192,6 @@ impl Planner {
     #[must_use]
     pub fn has_room(&self, config: &Config) -> bool {
         self.roster.has_room(config)
-    }
-
-    /// Gives an order, or takes it back. `false` if there is no such backend.
-    pub fn order(&mut self, service: &config::Service, backend: &BackendId, order: Option<Order>) -> bool {
-        self.roster.order(service, backend, order)
     }
 
     /// Whether time, or a look through the connection table, would change something.
@@ -213,16 +234,10 @@ pub fn look(
 }
 
 /// Adds the ways to a service's backends, and what each does.
-fn place_backends(
-    image: &mut Image,
-    service: &config::Service,
-    number: u32,
-    members: &[(&BackendId, &Member)],
-    now: Tick,
-) {
+fn place_backends(image: &mut Image, service: u32, members: &[(&BackendId, &Member)]) {
     for (_, member) in members {
         image.backends.extend(member.way.map(|way| (member.number, way)));
-        let role = member.role(service, number, now);
+        let role = member.role(service);
         // One that does nothing at all needs no entry.
         image.roles.extend((role != Role::default()).then_some((member.number, role)));
     }

@@ -2,6 +2,8 @@
 //!
 //! Pure: what was observed and the time are arguments.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -9,13 +11,15 @@ use lb_common::backend::Backend as Way;
 use lb_common::clock::{Tick, ticks};
 use lb_common::slot::BackendIndex;
 use lb_common::standing::{Role, Takes};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{self, Config, DownFlows, Prefix};
+use crate::config::{self, AdminState, Config, DownFlows, Prefix};
 use crate::numbers::Numbers;
 use crate::planner::Obstacle;
+pub use kept::Kept;
 
 /// Names a service: VIP, port and protocol, which are what clients connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ServiceId {
     vip: Prefix,
     port: Option<u16>,
@@ -31,7 +35,7 @@ impl ServiceId {
 }
 
 /// Names a backend of a service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BackendId {
     /// The name in the lookup table.
     pub name: String,
@@ -47,18 +51,6 @@ impl BackendId {
     }
 }
 
-/// What an operator has ordered of a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Take no new flows, and let go of the old ones at that moment.
-    Drain {
-        /// Then.
-        until: Tick,
-    },
-    /// Take nothing.
-    Disable,
-}
-
 /// A backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -71,7 +63,11 @@ pub struct Member {
     /// Why it can't be reached, if it can't.
     pub obstacle: Option<Obstacle>,
     /// What the operator wants of it.
-    pub order: Option<Order>,
+    wanted: AdminState,
+    /// Seconds for which it keeps its flows when it drains or leaves.
+    drain_timeout: u32,
+    /// Since when it drains.
+    draining_since: Option<Tick>,
     /// Since when it can't be reached.
     down_since: Option<Tick>,
     /// Since when it isn't in the configuration.
@@ -110,7 +106,7 @@ pub enum State {
     Draining,
     /// It can't be reached.
     Down,
-    /// It takes nothing, by order.
+    /// It takes nothing, because the operator wants it so.
     Disabled,
     /// It isn't in the configuration any more, and keeps its flows for a while.
     Leaving,
@@ -156,14 +152,11 @@ impl Roster {
                 let Some(number) = self.backends.of(&(id, key.clone())) else { continue };
                 let number = BackendIndex(number as u16);
                 let member = roll.members.entry(key).or_insert_with(|| Member::new(number));
-                member.leaving_since = None;
-                member.weight = backend.weight;
+                member.follow(service, backend, now);
             }
             for (key, member) in &mut roll.members {
                 member.reach(way(service, key.address), now);
-                let had_flows = member.taking != Takes::NONE;
-                member.is_void |= had_flows && member.wants(service, now) == Takes::NONE;
-                member.taking = member.takes(service, now);
+                member.decide(service, now);
             }
             self.rolls.insert(id, roll);
         }
@@ -196,17 +189,6 @@ impl Roster {
             service.backends.iter().map(|backend| (ServiceId::of(service), BackendId::of(backend)))
         });
         self.services.has_room(&ids.collect()) && self.backends.has_room(&backends.collect())
-    }
-
-    /// Gives an order, or takes it back. `false` if there is no such backend.
-    pub fn order(&mut self, service: &config::Service, backend: &BackendId, order: Option<Order>) -> bool {
-        let roll = self.rolls.get_mut(&ServiceId::of(service));
-        let member = roll.and_then(|roll| roll.members.get_mut(backend));
-        let known = member.is_some();
-        if let Some(member) = member {
-            member.order = order;
-        }
-        known
     }
 
     /// Takes note of a look through the connection table, after which `is_pinned` says to whom pins are left and
@@ -260,7 +242,9 @@ impl Member {
             weight: 0,
             way: None,
             obstacle: None,
-            order: None,
+            wanted: AdminState::Active,
+            drain_timeout: 0,
+            draining_since: None,
             down_since: None,
             leaving_since: None,
             taking: Takes::NONE,
@@ -282,15 +266,28 @@ impl Member {
         }
     }
 
-    /// Which flows of its service it takes now.
-    #[must_use]
-    pub fn takes(&self, service: &config::Service, now: Tick) -> Takes {
-        if self.is_void { Takes::NONE } else { self.wants(service, now) }
+    /// Takes over what the configuration says of it.
+    fn follow(&mut self, service: &config::Service, backend: &config::Backend, now: Tick) {
+        self.leaving_since = None;
+        self.weight = backend.weight;
+        self.wanted = backend.state;
+        self.drain_timeout = backend.drain_timeout.unwrap_or(service.flows.drain_timeout);
+        match self.wanted {
+            AdminState::Draining => drop(self.draining_since.get_or_insert(now)),
+            AdminState::Active | AdminState::Disabled => self.draining_since = None,
+        }
+    }
+
+    /// Decides which flows of its service it takes from now on.
+    fn decide(&mut self, service: &config::Service, now: Tick) {
+        let wants = self.wants(service, now);
+        self.is_void |= self.taking != Takes::NONE && wants == Takes::NONE;
+        self.taking = if self.is_void { Takes::NONE } else { wants };
     }
 
     /// Whether time, or a look through the connection table, would change what it takes.
     fn waits(&self) -> bool {
-        let is_limited = self.down_since.is_some() || matches!(self.order, Some(Order::Drain { .. }));
+        let is_limited = self.down_since.is_some() || self.draining_since.is_some();
         self.is_void || self.leaving_since.is_some() || is_limited && self.taking != Takes::NONE
     }
 
@@ -298,17 +295,14 @@ impl Member {
         let flows = &service.flows;
         let within =
             |since: Option<Tick>, seconds| since.is_none_or(|since| now.since(since) <= ticks(seconds));
-        let is_cut = match self.order {
-            Some(Order::Disable) => true,
-            Some(Order::Drain { until }) => now.since(until) > 0,
-            None => false,
-        };
+        let is_drained = !within(self.draining_since, self.drain_timeout);
         let is_lost = flows.down_flows == DownFlows::Reset && !within(self.down_since, flows.down_grace);
-        let has_left = !within(self.leaving_since, flows.drain_timeout);
-        if self.way.is_none() || is_cut || is_lost || has_left {
+        let has_left = !within(self.leaving_since, self.drain_timeout);
+        let is_disabled = self.wanted == AdminState::Disabled;
+        if self.way.is_none() || is_disabled || is_drained || is_lost || has_left {
             return Takes::NONE;
         }
-        let is_active = self.order.is_none()
+        let is_active = self.draining_since.is_none()
             && self.down_since.is_none()
             && self.leaving_since.is_none()
             && self.weight > 0;
@@ -317,8 +311,8 @@ impl Member {
 
     /// What it does in its service now.
     #[must_use]
-    pub fn role(&self, service: &config::Service, number: u32, now: Tick) -> Role {
-        Role { service: number, takes: self.takes(service, now), weight: self.weight }
+    pub fn role(&self, service: u32) -> Role {
+        Role { service, takes: self.taking, weight: self.weight }
     }
 
     /// Whether it isn't in the configuration any more.
@@ -330,12 +324,12 @@ impl Member {
     /// How it stands.
     #[must_use]
     pub fn state(&self) -> State {
-        match (self.order, self.leaving_since, self.down_since) {
-            (Some(Order::Disable), ..) => State::Disabled,
+        match (self.wanted, self.leaving_since, self.down_since) {
+            (AdminState::Disabled, ..) => State::Disabled,
             (_, Some(_), _) => State::Leaving,
             (_, _, Some(_)) => State::Down,
-            (Some(Order::Drain { .. }), ..) => State::Draining,
-            (None, None, None) => State::Active,
+            (AdminState::Draining, ..) => State::Draining,
+            (AdminState::Active, None, None) => State::Active,
         }
     }
 }

@@ -31,6 +31,13 @@ pub struct Course<'a> {
 }
 
 impl Journey {
+    /// Of slots that another process has left: those that migrate begin anew.
+    #[must_use]
+    pub fn adopt(slots: &[Slot], now: Tick) -> Self {
+        let migrates = slots.iter().any(|slot| is_migrating(*slot));
+        Journey { since: if migrates { vec![now; slots.len()] } else { Vec::new() } }
+    }
+
     /// Moves the slots on, as far as they may go at this moment.
     ///
     /// # Panics
@@ -90,13 +97,6 @@ impl Journey {
     pub fn remaining(&self, slots: &[Slot], settling: u32, now: Tick) -> u32 {
         let migrating = slots.iter().zip(&self.since).filter(|(slot, _)| is_migrating(**slot));
         migrating.map(|(_, since)| (settling + 1).saturating_sub(now.since(*since))).max().unwrap_or(0)
-    }
-
-    /// Takes slots over that another process has left: those that migrate begin anew.
-    pub fn adopt(&mut self, slots: &[Slot], now: Tick) {
-        if slots.iter().any(|slot| is_migrating(*slot)) {
-            self.since = vec![now; slots.len()];
-        }
     }
 }
 
@@ -213,8 +213,7 @@ mod tests {
     #[test]
     fn what_was_found_migrating_has_all_its_time() {
         let mut slots = [Slot::migrating(B, A), Slot::stable(B)];
-        let mut journey = Journey::default();
-        journey.adopt(&slots, Tick(5000));
+        let mut journey = Journey::adopt(&slots, Tick(5000));
         journey.advance(&mut slots, &course(&[B, B], 5100));
         assert_eq!(slots[0], Slot::migrating(B, A));
         journey.advance(&mut slots, &course(&[B, B], 5101));

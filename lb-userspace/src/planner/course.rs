@@ -8,6 +8,7 @@ use lb_common::datapath::schedule::MOST_ASKED;
 use lb_common::service::Scheduler;
 use lb_common::slot::{BackendIndex, Slot, State};
 use lb_common::standing::Takes;
+use serde::{Deserialize, Serialize};
 
 use crate::census::Census;
 use crate::config::{self, Datagrams};
@@ -18,6 +19,7 @@ use crate::rotation::{TURNS, rotation};
 use crate::transition::{Course, Journey};
 
 /// What a service's slots should be.
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
     table: Arc<maglev::Table>,
     /// The numbers of the table's members.
@@ -31,11 +33,10 @@ impl Wanted {
     pub fn of(
         service: &config::Service,
         members: &[(&BackendId, &Enlisted)],
-        now: Tick,
         table: impl FnOnce(&[maglev::Member], u32) -> Arc<maglev::Table>,
     ) -> Self {
         let weight = |member: &Enlisted| {
-            if member.takes(service, now).has(Takes::NEW) { member.weight } else { 0 }
+            if member.taking.has(Takes::NEW) { member.weight } else { 0 }
         };
         let configured: Vec<_> = members.iter().filter(|(_, member)| !member.is_leaving()).collect();
         let weighted: Vec<_> = configured
@@ -104,18 +105,46 @@ pub(super) struct Courses {
     led_to: BTreeMap<u32, LedTo>,
     unsettled: BTreeSet<u32>,
     refused: BTreeMap<u32, (u64, Tick)>,
+    /// Where a former process led the slots of services that weren't looked at yet.
+    kept: BTreeMap<u32, Generation>,
+}
+
+/// A change of what a service's slots should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Generation {
+    /// How many there were up to it.
+    number: u64,
+    /// Of the lookup table.
+    fingerprint: u64,
 }
 
 #[derive(Clone, Debug)]
 struct LedTo {
-    table: Arc<maglev::Table>,
-    numbers: Vec<BackendIndex>,
-    rotation: Vec<usize>,
+    wanted: Wanted,
     keeps: Vec<bool>,
     generation: u64,
 }
 
 impl Courses {
+    /// Goes on where a former process was, whose slots the maps hold: those on their way begin anew.
+    pub fn restore(image: &Image, kept: BTreeMap<u32, Generation>, now: Tick) -> Self {
+        let mut courses = Courses { kept, ..Courses::default() };
+        for (&number, slots) in &image.tables {
+            let journey = Journey::adopt(slots, now);
+            courses.journeys.insert(number, journey);
+        }
+        courses
+    }
+
+    /// What must outlive the process.
+    pub fn generations(&self) -> BTreeMap<u32, Generation> {
+        let led_to = self.led_to.iter().map(|(&number, led_to)| {
+            let fingerprint = led_to.wanted.fingerprint();
+            (number, Generation { number: led_to.generation, fingerprint })
+        });
+        self.kept.iter().map(|(&number, &generation)| (number, generation)).chain(led_to).collect()
+    }
+
     /// Takes note of how many pins were refused.
     pub fn note_refusals(&mut self, refused: &BTreeMap<u32, u64>, now: Tick) {
         for (&service, &count) in refused {
@@ -140,7 +169,7 @@ impl Courses {
         let keepers: BTreeSet<BackendIndex> = roll
             .members
             .values()
-            .filter(|member| member.takes(service, now).has(Takes::KNOWN))
+            .filter(|member| member.taking.has(Takes::KNOWN))
             .map(|member| member.number)
             .collect();
         let keeps: Vec<bool> = wanted.numbers.iter().map(|number| keepers.contains(number)).collect();
@@ -180,21 +209,13 @@ impl Courses {
         }
         let turns = wanted.rotation.iter().map(|&place| Slot::stable(wanted.numbers[place]));
         slots.extend(turns.chain(std::iter::repeat(Slot::default())).take(room));
-        let led_to = self.led_to.get(&number);
-        let generation = match led_to {
-            Some(led_to) => led_to.generation + u64::from(!led_to.is(wanted, &keeps)),
-            None => 1,
+        let kept = self.kept.remove(&number);
+        let generation = match (self.led_to.get(&number), kept) {
+            (Some(led_to), _) => led_to.generation + u64::from(!led_to.is(wanted, &keeps)),
+            (None, Some(kept)) => kept.number + u64::from(kept.fingerprint != wanted.fingerprint()),
+            (None, None) => 1,
         };
-        self.led_to.insert(
-            number,
-            LedTo {
-                generation,
-                table: Arc::clone(&wanted.table),
-                numbers: wanted.numbers.clone(),
-                rotation: wanted.rotation.clone(),
-                keeps,
-            },
-        );
+        self.led_to.insert(number, LedTo { generation, wanted: wanted.clone(), keeps });
         match former {
             Some(former) if **former == slots => Arc::clone(former),
             _ => Arc::new(slots),
@@ -241,14 +262,15 @@ impl Courses {
         self.led_to.retain(|number, _| is_there(number));
         self.unsettled.retain(is_there);
         self.refused.retain(|number, _| is_there(number));
+        self.kept.retain(|number, _| is_there(number));
     }
 }
 
 impl LedTo {
     fn is(&self, wanted: &Wanted, keeps: &[bool]) -> bool {
-        Arc::ptr_eq(&self.table, &wanted.table)
-            && self.numbers == wanted.numbers
-            && self.rotation == wanted.rotation
+        Arc::ptr_eq(&self.wanted.table, &wanted.table)
+            && self.wanted.numbers == wanted.numbers
+            && self.wanted.rotation == wanted.rotation
             && self.keeps == keeps
     }
 }

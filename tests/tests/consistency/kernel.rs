@@ -32,7 +32,7 @@ struct Kernel {
 impl Kernel {
     fn load(backends: u8, flows: u32) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test loads BPF programs: run it as root");
-        let backend = |number| (number, Backend { weight: 1, is_listed: true, is_lost: false });
+        let backend = |number| (number, Backend { weight: 1, is_listed: true, ..Backend::default() });
         let backends: BTreeMap<_, _> = (1..=backends).map(backend).collect();
         let config = config("maglev", TIMES, &backends);
         let sizes = MapSizes { flows, ..MapSizes::default() };

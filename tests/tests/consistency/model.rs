@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lb_common::clock::{Tick, ticks};
 
-use lb_userspace::roster::Order;
+use lb_userspace::config::AdminState;
 
 use crate::clients::{Kind, segment};
 use crate::node::{BACKENDS, DRAIN, GRACE, IDLE, Node};
@@ -20,6 +20,10 @@ pub enum Event {
     Drain(u8, u32),
     Disable(u8),
     Enable(u8),
+    /// lbd ends, and starts again.
+    Restart,
+    /// lbd is killed after so many writes of its next change, and starts again.
+    Kill(usize),
     Wait(u32),
     Packet(u32, Kind),
 }
@@ -33,7 +37,8 @@ struct Backend {
     weight: u32,
     removed: Option<Tick>,
     lost: Option<Tick>,
-    drained: Option<Tick>,
+    /// Since when, and for how many seconds.
+    drained: Option<(Tick, u32)>,
     is_disabled: bool,
     is_known: bool,
     /// How often it has let go of its flows.
@@ -98,6 +103,9 @@ impl Model {
         match event {
             Event::List(number) => {
                 let backend = backends.get_mut(&number).unwrap();
+                if backend.removed.is_some() {
+                    (backend.drained, backend.is_disabled) = (None, false);
+                }
                 (backend.removed, backend.is_known) = (None, true);
                 self.node.list(number, true);
             }
@@ -117,23 +125,26 @@ impl Model {
                 backends.get_mut(&number).unwrap().lost = None;
                 self.node.lose(number, false);
             }
-            // Orders are for those that there are; who is gone and comes back has none.
-            Event::Drain(number, seconds) if self.is_member(number) => {
+            // Who isn't in the configuration has no state there.
+            Event::Drain(number, seconds) if self.is_listed(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();
-                (backend.drained, backend.is_disabled) = (Some(Tick(now.0 + ticks(seconds))), false);
-                self.node.order(number, Some(Order::Drain { until: Tick(now.0 + ticks(seconds)) }));
+                let since = backend.drained.map_or(now, |(since, _)| since);
+                (backend.drained, backend.is_disabled) = (Some((since, seconds)), false);
+                self.node.order(number, AdminState::Draining, Some(seconds));
             }
-            Event::Disable(number) if self.is_member(number) => {
+            Event::Disable(number) if self.is_listed(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();
                 (backend.drained, backend.is_disabled) = (None, true);
-                self.node.order(number, Some(Order::Disable));
+                self.node.order(number, AdminState::Disabled, None);
             }
-            Event::Enable(number) if self.is_member(number) => {
+            Event::Enable(number) if self.is_listed(number) => {
                 let backend = self.backends.get_mut(&number).unwrap();
                 (backend.drained, backend.is_disabled) = (None, false);
-                self.node.order(number, None);
+                self.node.order(number, AdminState::Active, None);
             }
             Event::Drain(..) | Event::Disable(_) | Event::Enable(_) => {}
+            Event::Restart => self.node.restart(),
+            Event::Kill(writes) => self.node.kill_after(writes),
             Event::Wait(seconds) => {
                 for _ in 0..seconds {
                     self.node.wait(1);
@@ -145,6 +156,10 @@ impl Model {
         }
         self.forget_the_gone();
         self.note_lives();
+    }
+
+    fn is_listed(&self, number: u8) -> bool {
+        self.backends[&number].removed.is_none()
     }
 
     fn is_member(&self, number: u8) -> bool {
@@ -188,13 +203,8 @@ impl Model {
             Some(passed) if passed > ticks(seconds) + ticks(UNSURE) => Answer::No,
             Some(_) => Answer::Either,
         };
-        let until = match backend.drained {
-            None => Answer::Yes,
-            Some(until) if now.0 + ticks(UNSURE) < until.0 => Answer::Yes,
-            Some(until) if now.0 > until.0 + ticks(UNSURE) => Answer::No,
-            Some(_) => Answer::Either,
-        };
-        let answers = [within(backend.removed, DRAIN), within(backend.lost, GRACE), until];
+        let drained = backend.drained.map_or(Answer::Yes, |(since, seconds)| within(Some(since), seconds));
+        let answers = [within(backend.removed, DRAIN), within(backend.lost, GRACE), drained];
         if answers.contains(&Answer::No) {
             Answer::No
         } else if answers.contains(&Answer::Either) || !self.is_member(number) {

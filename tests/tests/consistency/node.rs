@@ -12,13 +12,12 @@ use lb_common::siphash::HashKey;
 use lb_common::verdict::PinEvent;
 use lb_common::wire::ethernet::Vlan;
 use lb_userspace::census::Census;
-use lb_userspace::config::Config;
+use lb_userspace::config::{AdminState, Config};
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops, Unresolved};
-use lb_userspace::planner::{Desired, Observed, Planner, look, plan};
-use lb_userspace::roster::{BackendId, Order};
+use lb_userspace::planner::{Desired, Kept, Observed, Planner, look, plan};
 
 /// Where `BPF_PROG_TEST_RUN` says that packets come in: the loopback device.
 const EGRESS: u32 = 1;
@@ -35,6 +34,8 @@ pub struct Backend {
     pub weight: u32,
     pub is_listed: bool,
     pub is_lost: bool,
+    pub state: AdminState,
+    pub drain_timeout: Option<u32>,
 }
 
 /// A node of one service, on the host.
@@ -47,6 +48,8 @@ pub struct Node {
     scheduler: &'static str,
     backends: BTreeMap<u8, Backend>,
     refused: BTreeMap<u32, u64>,
+    /// After so many writes of the next plan that has any, lbd is killed.
+    killed_after: Option<usize>,
 }
 
 pub fn address(backend: u8) -> IpAddr {
@@ -56,7 +59,7 @@ pub fn address(backend: u8) -> IpAddr {
 impl Node {
     /// With the first three backends; the connection table has 2^`pin_bits` buckets.
     pub fn new(scheduler: &'static str, pin_bits: u32) -> Self {
-        let backend = |number| Backend { weight: 1, is_listed: number <= 3, is_lost: false };
+        let backend = |number| Backend { weight: 1, is_listed: number <= 3, ..Backend::default() };
         let backends: BTreeMap<_, _> = (1..=BACKENDS).map(|number| (number, backend(number))).collect();
         let config = config(scheduler, TIMES, &backends);
         let mut node = Node {
@@ -68,6 +71,7 @@ impl Node {
             scheduler,
             backends,
             refused: BTreeMap::new(),
+            killed_after: None,
         };
         node.tables.set_time(node.now);
         node.update(None);
@@ -75,7 +79,12 @@ impl Node {
     }
 
     pub fn list(&mut self, backend: u8, is_listed: bool) {
-        self.change(backend, |backend| backend.is_listed = is_listed);
+        self.change(backend, |backend| {
+            if !backend.is_listed {
+                *backend = Backend { weight: backend.weight, is_lost: backend.is_lost, ..Backend::default() };
+            }
+            backend.is_listed = is_listed;
+        });
     }
 
     pub fn weigh(&mut self, backend: u8, weight: u32) {
@@ -86,10 +95,22 @@ impl Node {
         self.change(backend, |backend| backend.is_lost = is_lost);
     }
 
-    /// Gives a backend an order, or takes it back.
-    pub fn order(&mut self, backend: u8, order: Option<Order>) {
-        let id = BackendId { name: address(backend).to_string(), address: address(backend) };
-        self.planner.order(&self.config.services[0], &id, order);
+    /// Says which flows a backend takes, and for how many seconds it keeps them if it drains.
+    pub fn order(&mut self, backend: u8, state: AdminState, seconds: Option<u32>) {
+        self.change(backend, |backend| (backend.state, backend.drain_timeout) = (state, seconds));
+    }
+
+    /// Kills lbd in the middle of its next change, and starts it again.
+    pub fn kill_after(&mut self, writes: usize) {
+        self.killed_after = Some(writes);
+    }
+
+    /// Ends lbd and starts it again: what is left are the maps, and what it has kept.
+    pub fn restart(&mut self) {
+        let text = serde_json::to_string(&self.planner.kept()).unwrap();
+        let kept: Kept = serde_json::from_str(&text).unwrap();
+        let image = self.tables.image();
+        self.planner = Planner::restore(&kept, self.config.maps, image, self.now).unwrap();
         self.update(None);
     }
 
@@ -140,9 +161,13 @@ impl Node {
         let next_hops = next_hops(&self.backends);
         let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now: self.now };
         self.desired = self.planner.desired(&self.config, self.tables.image(), observed);
-        for write in plan(self.tables.image(), &self.desired.image) {
-            self.tables.apply(&write);
+        let writes = plan(self.tables.image(), &self.desired.image);
+        if let Some(count) = self.killed_after.filter(|_| !writes.is_empty()) {
+            self.killed_after = None;
+            writes.iter().take(count).for_each(|write| self.tables.apply(write));
+            return self.restart();
         }
+        writes.iter().for_each(|write| self.tables.apply(write));
         assert!(plan(self.tables.image(), &self.desired.image).is_empty(), "a plan leads to what is wanted");
     }
 }
@@ -162,7 +187,12 @@ pub fn config(scheduler: &str, times: [u32; 3], backends: &BTreeMap<u8, Backend>
     let all_zero = listed.values().all(|backend| backend.weight == 0);
     for (number, backend) in listed {
         let weight = if all_zero { 1 } else { backend.weight };
-        write!(text, "{{address: {}, weight: {weight}}}, ", address(*number)).unwrap();
+        let (address, state) = (address(*number), backend.state.name());
+        write!(text, "{{address: {address}, weight: {weight}, state: {state}").unwrap();
+        if let Some(seconds) = backend.drain_timeout {
+            write!(text, ", drain_timeout: {seconds}").unwrap();
+        }
+        text.push_str("}, ");
     }
     text.push_str("]}\n");
     Config::parse(&text, Path::new("lb.yaml")).unwrap()

@@ -21,6 +21,8 @@ fn an_event() -> impl Strategy<Value = Event> {
             .prop_map(|(backend, time)| Event::Drain(backend, time)),
         backend.clone().prop_map(Event::Disable),
         backend.prop_map(Event::Enable),
+        Just(Event::Restart),
+        (0..12_usize).prop_map(Event::Kill),
     ];
     let kind = prop_oneof![3 => Just(Kind::Syn), 8 => Just(Kind::Data), 1 => Just(Kind::Fin)];
     prop_oneof![
