@@ -4,9 +4,11 @@ mod occupant;
 mod refusal;
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 
-use anyhow::{Result, bail};
-use aya::programs::links::FdLink;
+use anyhow::{Context, Result, bail};
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::XdpLink;
 use aya::programs::{Xdp, XdpMode};
 use tracing::warn;
 
@@ -53,8 +55,19 @@ pub struct Attachment {
     pub mode: Mode,
     /// Why it isn't the driver, where [`Mode::Auto`] asked for the best.
     pub note: Option<String>,
-    /// What holds the program there; to be pinned by those who want it to outlive the process.
+    /// What holds the program there.
     pub link: FdLink,
+}
+
+impl Attachment {
+    /// Lets it outlive this process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses; nothing is attached then.
+    pub fn pin(self, pin: &Path) -> Result<Attachment> {
+        Ok(Attachment { link: self.link.pin(pin)?.into(), ..self })
+    }
 }
 
 /// Returns the index of an interface that exists and runs no XDP program.
@@ -64,6 +77,60 @@ pub struct Attachment {
 /// A line that names the interfaces there are, or the program that is there and how to remove it.
 pub fn check(interface: &str) -> Result<u32> {
     Ok(free(interface)?.index)
+}
+
+/// What a pinned link keeps on an interface.
+#[derive(Debug)]
+pub struct Held {
+    link: FdLink,
+    interface: Interface,
+    place: Place,
+}
+
+impl Held {
+    /// What the link that is pinned at `pin` keeps on this interface; none if nothing is pinned there, or its interface has
+    /// gone.
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface; the kernel doesn't tell.
+    pub fn find(interface: &str, pin: &Path) -> Result<Option<Held>> {
+        let interface = Interface::find(interface)?;
+        if !pin.exists() {
+            return Ok(None);
+        }
+        let shown = || pin.display().to_string();
+        let link = FdLink::from(PinnedLink::from_pin(pin).with_context(shown)?);
+        let program = link.info().with_context(shown)?.program_id();
+        let place = interface.programs.iter().find(|(_, id)| *id == program).map(|(place, _)| *place);
+        Ok(place.map(|place| Held { link, interface, place }))
+    }
+
+    /// The interface's index.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.interface.index
+    }
+
+    /// The mode in effect.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        if self.place == Place::Generic { Mode::Generic } else { Mode::Driver }
+    }
+
+    /// Puts another program in the place of the one that is there, between two packets.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses it; the former program stays.
+    pub fn replace(self, program: &mut Xdp) -> Result<Attachment> {
+        let mode = self.mode();
+        let Held { link, interface, .. } = self;
+        let refused = |error| anyhow::Error::new(error).context(format!("go on at {}", interface.name));
+        let id = program.attach_to_link(XdpLink::try_from(link)?).map_err(refused)?;
+        let link = FdLink::try_from(program.take_link(id)?)?;
+        Ok(Attachment { interface: interface.name, index: interface.index, mode, note: None, link })
+    }
 }
 
 /// Attaches a loaded program. An interface that runs another one is left as it is.

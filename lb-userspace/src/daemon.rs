@@ -3,11 +3,14 @@
 mod attachments;
 mod change;
 mod log;
+mod memory;
 mod report;
 mod settle;
+mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,17 +21,20 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::{info, warn};
 
 use crate::api::Request;
-use crate::attach::{self, Attachment};
+use crate::attach::Attachment;
 use crate::census::Census;
-use crate::config::{Config, InterfaceField};
+use crate::config::Config;
 use crate::hash_key;
 use crate::image::Image;
+use crate::instance::Instance;
 use crate::kernel_clock;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, Observed, Planner, Write, desired, plan};
 use crate::trace::{self, Names};
-use attachments::{Attachments, located};
+use attachments::Attachments;
+use memory::Memory;
+use takeover::Takeover;
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
 const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
@@ -43,8 +49,11 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// A running balancer.
 pub struct Daemon {
     config: Config,
+    instance: Instance,
     balancer: Balancer,
     attachments: Attachments,
+    /// The interfaces whose drivers run the program, by index.
+    in_driver: Vec<u32>,
     looks: mpsc::Receiver<Result<Network>>,
     /// As of the last look.
     network: Network,
@@ -55,6 +64,7 @@ pub struct Daemon {
     /// What they should hold.
     desired: Desired,
     planner: Planner,
+    memory: Memory,
     /// When slots changed last.
     changed: Tick,
     /// The last look through the connection table.
@@ -63,7 +73,7 @@ pub struct Daemon {
     refused: BTreeMap<u32, u64>,
     /// The backends that ways are asked for.
     addresses: watch::Sender<BTreeSet<IpAddr>>,
-    /// Why they don't, or the network isn't known.
+    /// Why the maps don't hold what they should, or the network isn't known.
     trouble: Option<String>,
     /// For those who are shown packets.
     names: watch::Sender<Arc<Names>>,
@@ -73,47 +83,57 @@ pub struct Daemon {
 /// Checks what can be known of the interfaces before anything is touched.
 ///
 /// # Errors
-/// One doesn't exist or runs a program: with its place in the file.
-pub fn check(config: &Config) -> Result<()> {
-    for (index, interface) in config.interfaces.iter().enumerate() {
-        attach::check(&interface.name)
-            .map_err(|error| located(config, index, InterfaceField::Name, &error))?;
-    }
-    Ok(())
+/// One doesn't exist or runs another's program: with its place in the file.
+pub fn check(config: &Config, instance: &Instance) -> Result<()> {
+    attachments::check(config, instance)
+}
+
+/// Takes the program off all interfaces and removes what the instance has pinned. `false` if there was nothing.
+///
+/// # Errors
+/// A process has it; the kernel refuses.
+pub fn detach(instance: &str, state_directory: &Path) -> Result<bool> {
+    takeover::detach(Instance::take(instance)?, state_directory)
 }
 
 impl Daemon {
-    /// Fills the maps, then attaches the program: the first packet finds everything in place.
+    /// Fills the maps, then attaches the program: the first packet finds everything in place. Where a former process's program
+    /// is, the new one takes its place between two packets.
     ///
     /// # Errors
-    /// What is wrong; nothing is attached then.
-    pub async fn start(config: Config) -> Result<Self> {
+    /// What is wrong; packets are balanced then as they were before.
+    pub async fn start(config: Config, instance: Instance) -> Result<Self> {
         let key = match config.hash_key {
             Some(key) => key,
             None => hash_key::kept(&config.state_directory)?,
         };
-        let addresses = addresses(&config);
+        let takeover = Takeover::prepare(&config, &instance, key)?;
+        let (mut balancer, planner, present, memory, remainder) = takeover.part();
+        let mut addresses = addresses(&config);
+        addresses.extend(planner.addresses());
         let mut resolver = Resolver::new()?;
         let network = meet_neighbours(&mut resolver, &addresses).await?;
         // One look at most waits to be taken: the next is made after that.
         let (found, looks) = mpsc::channel(1);
         let (sender, receiver) = watch::channel(addresses);
-        let mut balancer = Balancer::load(key, config.maps)?;
         let events = balancer.take_events().context("its events are taken already")?;
         let (names, of_now) = watch::channel(Arc::default());
         let (tracer, to_listen) = mpsc::channel(1);
         let mut daemon = Daemon {
-            planner: Planner::new(config.maps),
+            planner,
+            memory,
+            in_driver: attachments::held_in_driver(&config, &instance)?,
             changed: kernel_clock::now()?,
             census: Census::default(),
             refused: BTreeMap::new(),
             addresses: sender,
             balancer,
-            attachments: Attachments::none(),
+            attachments: Attachments::default(),
+            instance,
             looks,
             network,
             next_hops: NextHops::new(),
-            present: Image::default(),
+            present,
             desired: desired(&config, &NextHops::new()),
             trouble: None,
             names,
@@ -121,8 +141,10 @@ impl Daemon {
             config,
         };
         daemon.update()?;
-        daemon.attachments = Attachments::all(&daemon.config, daemon.balancer.program()?)?;
+        daemon.attachments = Attachments::all(&daemon.config, &daemon.instance, daemon.balancer.program()?)?;
+        remainder.finish(&daemon.instance, &mut daemon.balancer, &mut daemon.memory)?;
         // Where packets can be sent depends on the modes.
+        daemon.in_driver = daemon.attachments.in_driver();
         daemon.update()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
@@ -166,7 +188,8 @@ impl Daemon {
     ///
     /// An error is of this time: the next look tries again.
     fn learn(&mut self, network: Network) -> Result<()> {
-        self.attachments.follow(&self.config, self.balancer.program()?, &network.devices);
+        self.attachments.follow(&self.config, &self.instance, self.balancer.program()?, &network.devices);
+        self.in_driver = self.attachments.in_driver();
         self.network = network;
         // Those that the last update left unused: by now no packet is on its way to them.
         self.balancer.withdraw_all_but(&self.egresses(&self.next_hops))?;
@@ -180,7 +203,7 @@ impl Daemon {
 
     /// The same, after a look through the connection table.
     fn update_after(&mut self, census: Option<&Census>) -> Result<()> {
-        let mut next_hops = self.network.reachable_from(&self.attachments.in_driver());
+        let mut next_hops = self.network.reachable_from(&self.in_driver);
         let refused = self.balancer.offer(&self.egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
         let now = kernel_clock::now()?;
@@ -195,6 +218,8 @@ impl Daemon {
             *addresses = present;
             differ
         });
+        // First whom the numbers stand for: another process may have to go on from here at any moment.
+        self.memory.keep(self.planner.kept())?;
         let plan = plan(&self.present, &self.desired.image);
         if plan.iter().any(|write| matches!(write, Write::Slots(..) | Write::Table(..) | Write::Role(..))) {
             self.changed = now;

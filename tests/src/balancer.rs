@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
 use lb_userspace::api::{Backend, BackendState};
+use lb_userspace::instance::Instance;
 use nix::sys::signal::{Signal, kill};
 
 use crate::host::Host;
@@ -36,12 +37,8 @@ impl<'lab> Balancer<'lab> {
     /// # Errors
     /// A program is missing, or `lbd` doesn't get ready: with what it said.
     pub fn start_with(lab: &'lab Lab, configuration: &str) -> Result<Balancer<'lab>> {
-        let file = lab.directory().join("lb.yaml");
-        fs::write(&file, configuration)?;
-        let log = lab.directory().join("lbd.log");
-        let mut daemon = Process::start("lbd", &mut command(lab, &file)?, log)?;
-        daemon.wait_until_ready(|_| Ok(run::run(&mut lbctl(lab, &["status"])?).is_ok()))?;
-        Ok(Balancer { daemon, lab })
+        fs::write(lab.directory().join("lb.yaml"), configuration)?;
+        Ok(Balancer { daemon: start(lab, &programs::ours("lbd")?)?, lab })
     }
 
     /// Waits until every backend can be sent packets: `lbd` asks its neighbours for their MAC addresses.
@@ -95,7 +92,7 @@ impl<'lab> Balancer<'lab> {
         self.daemon.log()
     }
 
-    /// Ends `lbd` with SIGTERM.
+    /// Ends `lbd` with SIGTERM, and takes the program off the network.
     ///
     /// # Errors
     /// It isn't our child any more.
@@ -103,11 +100,62 @@ impl<'lab> Balancer<'lab> {
         self.daemon.stop()
     }
 
+    /// Ends `lbd` with that signal. Packets are balanced as before, until this is dropped.
+    ///
+    /// # Errors
+    /// It isn't our child any more.
+    pub fn stop_with(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.daemon.stop_with(signal)
+    }
+
+    /// Starts `lbd` again, once it has ended.
+    ///
+    /// # Errors
+    /// As [`start`](Balancer::start).
+    pub fn start_again(&mut self) -> Result<()> {
+        self.start_other(&programs::ours("lbd")?)
+    }
+
+    /// The same, with another program than ours.
+    ///
+    /// # Errors
+    /// As [`start`](Balancer::start).
+    pub fn start_other(&mut self, program: &Path) -> Result<()> {
+        self.daemon = start(self.lab, program)?;
+        Ok(())
+    }
+
     /// The lab it runs in.
     #[must_use]
     pub fn lab(&self) -> &'lab Lab {
         self.lab
     }
+}
+
+/// Starts `lbd` with the configuration that is there, and waits until it answers.
+fn start(lab: &Lab, program: &Path) -> Result<Process> {
+    let directory = lab.directory();
+    let mut command = lab.host(Host::Balancer).command(program);
+    command.arg("--config").arg(directory.join("lb.yaml"));
+    let mut daemon = Process::start("lbd", &mut command, directory.join("lbd.log"))?;
+    daemon.wait_until_ready(|_| Ok(run::run(&mut lbctl(lab, &["status"])?).is_ok()))?;
+    Ok(daemon)
+}
+
+/// Takes the program off the network again.
+impl Drop for Balancer<'_> {
+    fn drop(&mut self) {
+        let detached =
+            self.daemon.stop().and_then(|_| Instance::take(&instance(self.lab.directory()))?.detach());
+        if let Err(error) = detached {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// The name of its instance of `lbd`.
+fn instance(directory: &Path) -> String {
+    directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// `lbd` with a configuration of any kind, for those who want to see it refuse.
@@ -135,12 +183,13 @@ pub fn socket(directory: &Path) -> PathBuf {
 /// The configuration of `lbd`, whose files are in `directory`.
 #[must_use]
 pub fn configure(directory: &Path, services: &[Service]) -> String {
-    let (socket, directory) = (socket(directory), directory.display());
+    let (socket, instance, directory) = (socket(directory), instance(directory), directory.display());
     let mut lines = vec![format!(
         "version: 1
 interfaces:
   - name: eth0
     mode: driver
+instance: {instance}
 api: {{socket: {}}}
 state_directory: {directory}/state
 services:",
@@ -177,6 +226,7 @@ mod tests {
 interfaces:
   - name: eth0
     mode: driver
+instance: x
 api: {socket: /tmp/x/lbd.sock}
 state_directory: /tmp/x/state
 services:

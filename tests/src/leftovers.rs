@@ -1,12 +1,14 @@
 //! What labs whose process was killed left on the machine.
 //!
-//! Names carry the number of the process: `lb-<pid>-<host>` for namespaces, `lb-lab-<pid>` for the directory.
+//! Names carry the number of the process: `lb-<pid>-<host>` for namespaces, `lb-lab-<pid>` for the directory and for what
+//! `lbd` has pinned.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use lb_userspace::instance::Instance;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -22,7 +24,13 @@ pub fn namespace_name(process: u32, host: Host) -> String {
 /// The directory.
 #[must_use]
 pub fn directory_path(process: u32) -> PathBuf {
-    std::env::temp_dir().join(format!("lb-lab-{process}"))
+    std::env::temp_dir().join(instance_name(process))
+}
+
+/// The instance of `lbd`.
+#[must_use]
+pub fn instance_name(process: u32) -> String {
+    format!("lb-lab-{process}")
 }
 
 /// Removes them.
@@ -50,6 +58,12 @@ pub fn remove() -> Result<()> {
             && path.exists()
         {
             return Err(error).context(path.display().to_string());
+        }
+    }
+    for (name, _) in of_the_dead(Path::new("/sys/fs/bpf/lb"), directory_owner) {
+        // An lbd that is just ending has it still.
+        if let Ok(instance) = Instance::take(&name) {
+            instance.detach()?;
         }
     }
     Ok(())

@@ -34,6 +34,7 @@ pub mod nginx;
 
 pub mod curl;
 pub mod iperf;
+pub mod keepalive;
 pub mod ping;
 pub mod traceroute;
 

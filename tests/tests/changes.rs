@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use lb_tests::backend::Backend;
 use lb_tests::balancer::{self, Balancer};
 use lb_tests::host::Host;
+use lb_tests::keepalive::{self, Connection};
 use lb_tests::lab::Lab;
-use lb_tests::service::{SERVICES, Service};
+use lb_tests::service::SERVICES;
 use lb_tests::wait;
 use lb_userspace::api;
 
@@ -20,38 +19,6 @@ use lb_userspace::api;
 const CHANGES: usize = 60;
 
 const CONNECTIONS: usize = 200;
-
-/// One that is kept, and asked again and again.
-struct Connection {
-    stream: BufReader<TcpStream>,
-    backend: String,
-}
-
-impl Connection {
-    fn open(service: &Service) -> Result<Connection> {
-        let stream = TcpStream::connect_timeout(&(service.vip, 80).into(), wait::PATIENCE)?;
-        stream.set_read_timeout(Some(wait::PATIENCE))?;
-        stream.set_nodelay(true)?;
-        let mut connection = Connection { stream: BufReader::new(stream), backend: String::new() };
-        connection.backend = connection.ask()?;
-        Ok(connection)
-    }
-
-    /// The name of the backend that answers.
-    fn ask(&mut self) -> Result<String> {
-        self.stream.get_mut().write_all(b"GET /again HTTP/1.1\r\nHost: vip\r\n\r\n")?;
-        let mut line = String::new();
-        while line != "\r\n" {
-            line.clear();
-            if self.stream.read_line(&mut line)? == 0 {
-                bail!("the connection was closed");
-            }
-        }
-        line.clear();
-        self.stream.read_line(&mut line)?;
-        Ok(line.trim().to_owned())
-    }
-}
 
 /// A configuration with these weights of b1, b2 and b3 in every service; one of `None` isn't there.
 fn configuration(lab: &Lab, weights: [Option<u32>; 3]) -> String {
@@ -110,28 +77,8 @@ fn connections_survive_an_operator() -> Result<()> {
     let ended = AtomicBool::new(false);
     let (asked, homes) = std::thread::scope(|scope| -> Result<(usize, BTreeSet<String>)> {
         let clients = scope.spawn(|| {
-            lab.host(Host::Client).enter(|| {
-                let services = SERVICES.iter().cycle().take(CONNECTIONS);
-                let mut connections = services.map(Connection::open).collect::<Result<Vec<_>>>()?;
-                let homes = connections.iter().map(|connection| connection.backend.clone()).collect();
-                let mut asked = 0;
-                while !ended.load(Ordering::Relaxed) {
-                    for (number, connection) in connections.iter_mut().enumerate() {
-                        // b2 fails now and then: who is there waits for it.
-                        if connection.backend == "b2" {
-                            continue;
-                        }
-                        let place =
-                            || format!("connection {number} to {}, request {asked}", connection.backend);
-                        let place = place();
-                        let answer = connection.ask().with_context(|| place.clone())?;
-                        anyhow::ensure!(answer == connection.backend, "{place}: {answer} answers");
-                        asked += 1;
-                    }
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                Ok((asked, homes))
-            })
+            // b2 fails now and then: who is there waits for it.
+            lab.host(Host::Client).enter(|| keepalive::ask_until(&ended, CONNECTIONS, &["b2"]))
         });
         let start = Instant::now();
         for number in 0..CHANGES {

@@ -150,11 +150,11 @@ fn a_broken_configuration_is_refused_with_its_line() -> Result<()> {
     let lab = Lab::new()?;
     let good = balancer::configure(lab.directory(), &SERVICES[..1]);
     let rows = [
-        ("not YAML", "services:", "services: [", 8),
-        ("an unknown setting", "port: 80", "prot: 80", 10),
-        ("a port that is none", "port: 80", "port: 80000", 10),
-        ("an address that is none", "198.51.100.12", "198.51.100.300", 17),
-        ("more backends than there is room for", "services:", "maps: {backends: 2}\nservices:", 19),
+        ("not YAML", "services:", "services: [", 9),
+        ("an unknown setting", "port: 80", "prot: 80", 11),
+        ("a port that is none", "port: 80", "port: 80000", 11),
+        ("an address that is none", "198.51.100.12", "198.51.100.300", 18),
+        ("more backends than there is room for", "services:", "maps: {backends: 2}\nservices:", 20),
     ];
     for (what, good_words, bad_words, line) in rows {
         let error = refusal(&lab, &good.replace(good_words, bad_words)).context(what)?;

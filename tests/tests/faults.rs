@@ -172,7 +172,8 @@ fn an_interface_that_returns_with_another_program_is_tried_again() -> Result<()>
     let lab = Lab::new()?;
     let host = lab.host(Host::Balancer);
     second_network(&lab)?;
-    let yaml = balancer::configure(lab.directory(), &[WEB]).replace("api:", "  - name: side0\napi:");
+    let yaml =
+        balancer::configure(lab.directory(), &[WEB]).replace("instance:", "  - name: side0\ninstance:");
     let balancer = Balancer::start_with(&lab, &yaml)?;
     let ours = xdp::attached(host, "side0")?.context("no program on side0")?;
 
@@ -250,7 +251,7 @@ fn an_interface_that_cannot_send_xdp_frames_is_an_obstacle_in_driver_mode() -> R
 #[test]
 fn auto_is_generic_where_the_driver_has_no_xdp_and_says_why() -> Result<()> {
     let lab = Lab::new()?;
-    let yaml = balancer::configure(lab.directory(), &[WEB]).replace("api:", "  - name: lo\napi:");
+    let yaml = balancer::configure(lab.directory(), &[WEB]).replace("instance:", "  - name: lo\ninstance:");
     let balancer = Balancer::start_with(&lab, &yaml)?;
     let log = balancer.log();
     assert!(log.contains("attached to eth0 in driver mode"), "{log}");
@@ -264,8 +265,8 @@ fn auto_is_generic_where_the_driver_has_no_xdp_and_says_why() -> Result<()> {
 #[test]
 fn driver_mode_is_refused_with_its_reason_and_its_place() -> Result<()> {
     let lab = Lab::new()?;
-    let yaml =
-        balancer::configure(lab.directory(), &[WEB]).replace("api:", "  - name: lo\n    mode: driver\napi:");
+    let yaml = balancer::configure(lab.directory(), &[WEB])
+        .replace("instance:", "  - name: lo\n    mode: driver\ninstance:");
     let file = lab.directory().join("lb.yaml");
     fs::write(&file, yaml)?;
     let Finished { status, stderr, .. } = finish(&mut balancer::command(&lab, &file)?, PATIENCE)?;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use lb_userspace::api::{Request, Socket, router};
 use lb_userspace::config::Config;
 use lb_userspace::daemon::{self, Daemon};
+use lb_userspace::instance::Instance;
 use lb_userspace::privileges;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +21,19 @@ struct Arguments {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "/etc/lb/lb.yaml")]
     config: PathBuf,
+
+    /// Take the program off the interfaces when this process ends, instead of letting packets pass
+    #[arg(long)]
+    detach_on_exit: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take the program off the interfaces, and remove all that a former lbd left in the kernel
+    Detach,
 }
 
 fn main() -> ExitCode {
@@ -39,12 +53,19 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     privileges::check()?;
+    let detach = || daemon::detach(&config.instance, &config.state_directory);
+    if let Some(Command::Detach) = arguments.command {
+        let instance = &config.instance;
+        println!("{instance}: {}", if detach()? { "detached" } else { "nothing was attached" });
+        return Ok(());
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
-    daemon::check(&config)?;
+    let instance = Instance::take(&config.instance)?;
+    daemon::check(&config, &instance)?;
     let socket = Socket::bind(&config.api.socket).await?;
-    let daemon = Daemon::start(config).await?;
+    let daemon = Daemon::start(config.clone(), instance).await?;
     let (ask, questions) = mpsc::channel(16);
     tokio::spawn(reload(arguments.config.clone(), hangup, ask.clone()));
     let api = router(ask, daemon.tracer());
@@ -55,7 +76,13 @@ async fn run(arguments: &Arguments) -> Result<()> {
         ended = socket.serve(api) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+    }?;
+    if arguments.detach_on_exit {
+        detach()?;
+    } else {
+        info!("packets are still balanced; lbd detach ends that");
     }
+    Ok(())
 }
 
 /// Reads the configuration again at every SIGHUP. One that is wrong, or can't be taken over, changes nothing.

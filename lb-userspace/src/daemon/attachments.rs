@@ -6,40 +6,81 @@ use anyhow::{Error, Result};
 use aya::programs::Xdp;
 
 use super::log;
-use crate::attach::{Attachment, Mode, attach};
-use crate::config::{Config, InterfaceField};
+use crate::attach::{self, Attachment, Held, Mode, attach};
+use crate::config::{Config, Interface, InterfaceField};
+use crate::instance::Instance;
 use crate::next_hop::Device;
 
-/// Where the program is, in the order of the configuration. Dropping it detaches the program everywhere.
+/// Where the program is, in the order of the configuration. It stays there when this is dropped.
+#[derive(Default)]
 pub(super) struct Attachments {
     present: Vec<Attachment>,
     /// Why the program isn't on an interface that is there, as it was told last.
     obstacles: BTreeMap<String, String>,
 }
 
-impl Attachments {
-    /// The program on no interface.
-    pub fn none() -> Self {
-        Attachments { present: Vec::new(), obstacles: BTreeMap::new() }
+/// Checks what can be known of the interfaces before anything is touched.
+///
+/// # Errors
+/// One doesn't exist, or runs a program that isn't this instance's: with its place in the file.
+pub(super) fn check(config: &Config, instance: &Instance) -> Result<()> {
+    for (index, interface) in config.interfaces.iter().enumerate() {
+        let pin = instance.link(&interface.name)?;
+        let checked = Held::find(&interface.name, &pin).and_then(|held| match held {
+            Some(_) => Ok(()),
+            None => attach::check(&interface.name).map(drop),
+        });
+        checked.map_err(|error| located(config, index, InterfaceField::Name, &error))?;
     }
+    Ok(())
+}
 
-    /// Attaches the program to every interface of the configuration.
+/// The interfaces whose drivers run a former process's program, by index.
+pub(super) fn held_in_driver(config: &Config, instance: &Instance) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for interface in &config.interfaces {
+        let held = held(interface, instance)?.filter(|held| held.mode() == Mode::Driver);
+        found.extend(held.map(|held| held.index()));
+    }
+    Ok(found)
+}
+
+impl Attachments {
+    /// Attaches the program to every interface of the configuration, or puts it in the place of a former process's one, and
+    /// takes it off all others.
     ///
     /// # Errors
     /// The first that refuses it: with its place in the file.
-    pub fn all(config: &Config, program: &mut Xdp) -> Result<Self> {
-        let mut attachments = Attachments::none();
+    pub fn all(config: &Config, instance: &Instance, program: &mut Xdp) -> Result<Self> {
+        let mut attachments = Attachments::default();
+        // What may well fail goes first: nothing outlives this process yet, and former programs are where they were.
+        let mut found = Vec::new();
         for (index, interface) in config.interfaces.iter().enumerate() {
-            let attachment = attach(program, &interface.name, interface.mode)
+            let put = find_or_attach(interface, instance, program)
                 .map_err(|error| located(config, index, InterfaceField::Mode, &error))?;
+            found.push((interface, put));
+        }
+        for (interface, put) in found {
+            let attachment = put.finish(interface, instance, program)?;
             log::attached(&attachment);
             attachments.present.push(attachment);
+        }
+        let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        for link in instance.links_but(&names)? {
+            log::left(&link);
+            Instance::unlink(&link)?;
         }
         Ok(attachments)
     }
 
     /// Forgets the interfaces that have gone, and attaches the program to those that are back.
-    pub fn follow(&mut self, config: &Config, program: &mut Xdp, devices: &BTreeMap<u32, Device>) {
+    pub fn follow(
+        &mut self,
+        config: &Config,
+        instance: &Instance,
+        program: &mut Xdp,
+        devices: &BTreeMap<u32, Device>,
+    ) {
         self.present.retain(|attachment| {
             let stays = devices.contains_key(&attachment.index);
             if !stays {
@@ -52,7 +93,8 @@ impl Attachments {
             if self.has(name) || !devices.values().any(|device| device.name == *name) {
                 continue;
             }
-            match attach(program, name, interface.mode) {
+            let put = find_or_attach(interface, instance, program);
+            match put.and_then(|put| put.finish(interface, instance, program)) {
                 Ok(attachment) => {
                     log::attached(&attachment);
                     self.present.push(attachment);
@@ -91,7 +133,39 @@ impl Attachments {
     }
 }
 
+/// What a former process left on an interface, if that is of the mode that is asked for.
+fn held(interface: &Interface, instance: &Instance) -> Result<Option<Held>> {
+    let held = Held::find(&interface.name, &instance.link(&interface.name)?)?;
+    Ok(held.filter(|held| interface.mode == Mode::Auto || interface.mode == held.mode()))
+}
+
+/// An interface on its way to the program.
+enum Put {
+    /// A former process's program is there.
+    Held(Held),
+    /// The program is there, and ends with this process.
+    Attached(Attachment),
+}
+
+fn find_or_attach(interface: &Interface, instance: &Instance, program: &mut Xdp) -> Result<Put> {
+    if let Some(held) = held(interface, instance)? {
+        return Ok(Put::Held(held));
+    }
+    // In another mode than the one that is asked for, or on an interface that has gone.
+    Instance::unlink(&instance.link(&interface.name)?)?;
+    attach(program, &interface.name, interface.mode).map(Put::Attached)
+}
+
+impl Put {
+    fn finish(self, interface: &Interface, instance: &Instance, program: &mut Xdp) -> Result<Attachment> {
+        match self {
+            Put::Held(held) => held.replace(program),
+            Put::Attached(attachment) => attachment.pin(&instance.link(&interface.name)?),
+        }
+    }
+}
+
 /// An error in the words of the configuration's.
-pub(super) fn located(config: &Config, index: usize, field: InterfaceField, error: &Error) -> Error {
+fn located(config: &Config, index: usize, field: InterfaceField, error: &Error) -> Error {
     config.interface_error(index, field, format!("{error:#}")).into()
 }

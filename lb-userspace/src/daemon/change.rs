@@ -1,14 +1,12 @@
 //! Changes while packets pass: another configuration, and orders to backends.
 
 use anyhow::{Result, bail, ensure};
-use lb_common::clock::ticks;
 use tracing::info;
 
 use super::Daemon;
 use crate::api::{OrderBackend, Ordered, Request};
-use crate::config::Config;
-use crate::kernel_clock;
-use crate::roster::{BackendId, Order, ServiceId};
+use crate::config::{AdminState, Config};
+use crate::roster::ServiceId;
 
 impl Daemon {
     /// Does what was asked. Whoever asked may have gone.
@@ -70,30 +68,26 @@ impl Daemon {
 
     /// Gives an order to a backend, in one service or in all that have it.
     fn order(&mut self, wanted: &OrderBackend) -> Result<Vec<Ordered>> {
-        let now = kernel_clock::now()?;
+        let state = match wanted.order.as_str() {
+            "drain" => AdminState::Draining,
+            "disable" => AdminState::Disabled,
+            "enable" | "undrain" => AdminState::Active,
+            other => bail!("{other} is no order; known are drain, undrain, disable and enable"),
+        };
         let services = self
             .config
             .services
-            .iter()
+            .iter_mut()
             .filter(|service| wanted.service.as_ref().is_none_or(|name| *name == service.name));
         let mut ordered = Vec::new();
         for service in services {
-            for backend in &service.backends {
+            for backend in &mut service.backends {
                 if backend.name != wanted.backend && backend.address.to_string() != wanted.backend {
                     continue;
                 }
-                let seconds = wanted.seconds.unwrap_or(service.flows.drain_timeout);
-                let mut until = now;
-                until.0 = until.0.wrapping_add(ticks(seconds));
-                let order = match wanted.order.as_str() {
-                    "drain" => Some(Order::Drain { until }),
-                    "disable" => Some(Order::Disable),
-                    "enable" | "undrain" => None,
-                    other => bail!("{other} is no order; known are drain, undrain, disable and enable"),
-                };
-                if self.planner.order(service, &BackendId::of(backend), order) {
-                    ordered.push(Ordered { service: service.name.clone(), backend: backend.name.clone() });
-                }
+                backend.state = state;
+                backend.drain_timeout = wanted.seconds.or(backend.drain_timeout);
+                ordered.push(Ordered { service: service.name.clone(), backend: backend.name.clone() });
             }
         }
         if ordered.is_empty() {

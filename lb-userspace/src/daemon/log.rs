@@ -1,6 +1,7 @@
 //! What the daemon tells whoever reads its log.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use tracing::{info, warn};
 
@@ -20,6 +21,12 @@ pub(super) fn attached(attachment: &Attachment) {
 /// An interface that has gone, and the program with it.
 pub(super) fn lost(interface: &str) {
     warn!("{interface} is gone: no packets are balanced there until it is back");
+}
+
+/// A former process's program, on an interface that isn't in the configuration any more.
+pub(super) fn left(link: &Path) {
+    let interface = link.file_name().unwrap_or_default().to_string_lossy().replace(':', ".");
+    info!("{interface} isn't in the configuration any more: detached from it");
 }
 
 /// Why the program isn't on an interface that is back.

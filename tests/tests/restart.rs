@@ -1,0 +1,142 @@
+//! lbd is killed, started again, upgraded and told nonsense while packets pass: none is lost. Needs root.
+
+use std::fs;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use lb_tests::backend::Backend;
+use lb_tests::balancer::{self, Balancer};
+use lb_tests::host::Host;
+use lb_tests::lab::Lab;
+use lb_tests::service::SERVICES;
+use lb_tests::{Entry, entry, iperf, keepalive, run, xdp};
+use lb_userspace::api;
+use nix::sys::signal::Signal;
+
+/// Connections to all services.
+const CONNECTIONS: usize = 100;
+
+/// Octets of a datagram.
+const DATAGRAM: u64 = 1000;
+
+/// Who is sent datagrams.
+const SERVER: Host = Host::Backend1;
+
+/// All services, and one for datagrams with numbers in them.
+fn configuration(lab: &Lab) -> String {
+    let entries =
+        ["tcp", "udp"].map(|protocol| Entry::beside(&SERVICES[0], Some(iperf::PORT), protocol, &[SERVER]));
+    entry::added(&balancer::configure(lab.directory(), &SERVICES), &entries)
+}
+
+/// Does something while clients ask and datagrams are sent: no connection may break or move, and no datagram be lost before
+/// another one that arrives. Returns how many were sent.
+fn undisturbed(lab: &Lab, work: impl FnOnce() -> Result<()>) -> Result<u64> {
+    let vip = SERVICES[0].vip;
+    let _server = iperf::serve(lab, SERVER, vip)?;
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients =
+            scope.spawn(|| lab.host(Host::Client).enter(|| keepalive::ask_until(&enough, CONNECTIONS, &[])));
+        let datagrams = scope.spawn(|| -> Result<u64> {
+            let mut sent = 0;
+            while !enough.load(Ordering::Relaxed) {
+                let transfer = iperf::Transfer::Udp { datagrams: 1000, octets: DATAGRAM };
+                let report = iperf::send(lab, vip, transfer)?;
+                ensure!(report.lost == 0, "{report:?}");
+                // And one by which the client says that it is there.
+                sent += report.sent / DATAGRAM + 1;
+            }
+            Ok(sent)
+        });
+        let done = work();
+        enough.store(true, Ordering::Relaxed);
+        let (asked, homes) = clients.join().expect("the clients' thread").context("connections")?;
+        let sent = datagrams.join().expect("the datagrams' thread").context("datagrams")?;
+        ensure!(asked > CONNECTIONS && homes.len() == 3, "{asked} requests to {homes:?}");
+        done.map(|()| sent)
+    })
+}
+
+/// Datagrams that were balanced.
+fn balanced(balancer: &Balancer) -> Result<u64> {
+    let services: Vec<api::Service> =
+        serde_json::from_str(&balancer.lbctl(&["-o", "json", "service", "list"])?)?;
+    Ok(services.iter().filter(|service| service.protocol == "udp").map(|service| service.packets).sum())
+}
+
+#[test]
+fn nothing_is_lost_when_lbd_is_killed_twenty_times() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let mut balancer = Balancer::start_with(&lab, &configuration(&lab))?;
+    balancer.wait_until_active()?;
+    let sent = undisturbed(&lab, || {
+        for number in 0..20 {
+            balancer.stop_with(Signal::SIGKILL)?;
+            ensure!(xdp::attached(lab.host(Host::Balancer), "eth0")?.is_some(), "detached");
+            balancer.start_again().with_context(|| format!("start {number}"))?;
+        }
+        Ok(())
+    })?;
+    // Also the last ones, when iperf3 has stopped counting; and what was counted outlives lbd.
+    assert_eq!(balanced(&balancer)?, sent);
+    Ok(())
+}
+
+#[test]
+fn sigterm_leaves_packets_balanced_and_detach_ends_it() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let mut balancer = Balancer::start_with(&lab, &configuration(&lab))?;
+    balancer.wait_until_active()?;
+    let host = lab.host(Host::Balancer);
+    undisturbed(&lab, || {
+        assert_eq!(balancer.stop_with(Signal::SIGTERM)?.code(), Some(0));
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        Ok(())
+    })?;
+    let detach = || -> Result<String> {
+        let mut command = balancer::command(&lab, &lab.directory().join("lb.yaml"))?;
+        run::run(command.arg("detach"))
+    };
+    assert!(xdp::attached(host, "eth0")?.is_some());
+    assert!(detach()?.ends_with(": detached\n"));
+    assert_eq!(xdp::attached(host, "eth0")?, None);
+    assert!(detach()?.ends_with(": nothing was attached\n"));
+    Ok(())
+}
+
+#[test]
+fn a_second_lbd_says_that_there_is_a_first() -> Result<()> {
+    let lab = Lab::new()?;
+    let balancer = Balancer::start_with(&lab, &configuration(&lab))?;
+    let file = lab.directory().join("lb.yaml");
+    for arguments in [&[][..], &["detach"]] {
+        let mut second = balancer::command(&lab, &file)?;
+        let error = format!("{:#}", run::run(second.args(arguments)).unwrap_err());
+        assert!(error.contains("another lbd has the instance lb-lab-"), "{error}");
+    }
+    balancer.lbctl(&["status"])?;
+    Ok(())
+}
+
+#[test]
+fn an_upgrade_takes_over() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let mut balancer = Balancer::start_with(&lab, &configuration(&lab))?;
+    balancer.wait_until_active()?;
+    let other = lab.directory().join("lbd");
+    fs::copy(lb_tests::programs::ours("lbd")?, &other)?;
+    run::run(Command::new("strip").arg("--strip-debug").arg(&other))?;
+    undisturbed(&lab, || {
+        balancer.stop_with(Signal::SIGTERM)?;
+        let program = xdp::attached(lab.host(Host::Balancer), "eth0")?;
+        balancer.start_other(&other)?;
+        ensure!(xdp::attached(lab.host(Host::Balancer), "eth0")? != program, "the former program runs");
+        Ok(())
+    })?;
+    Ok(())
+}
