@@ -1,13 +1,18 @@
 //! The configuration of the daemon.
 //!
-//! In two stages: as written (`file`), where every scalar is still text with a position, and as meant (the types
-//! here), where every value is valid. All that is wrong with a file is said at once, one line each; only YAML
-//! that cannot be read ends at its first fault. `deploy/lb.yaml` documents every field.
+//! In three stages: as written (`tree`), where every scalar is still text with a position; of the right shape (`shape`),
+//! where each field is known and each scalar means something; and as meant (the types here), where all of them go
+//! together. All that is wrong with a file is said at once, one line each; only text that isn't YAML ends at its first
+//! fault. `deploy/lb.yaml` documents every field.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use lb_common::siphash::HashKey;
+
+use self::field::{Field, Fields, Group, Scalar, Text, Version, YesOrNo};
+use self::section::Section;
+use self::tree::{Node, Value};
 
 pub use self::api::{Access, Api, DEFAULT_SOCKET, Tls, TlsClient};
 pub use self::backend::{AdminState, Backend};
@@ -23,7 +28,7 @@ pub use self::service::{Affinity, Fragments, Service};
 mod api;
 mod backend;
 mod error;
-mod file;
+mod field;
 mod flows;
 mod forwarding;
 mod interface;
@@ -33,11 +38,13 @@ mod loops;
 mod maps;
 mod prefix;
 mod quic;
+mod schema;
 mod section;
 mod service;
-mod syntax;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod tunnel_source;
 mod value;
 
@@ -46,6 +53,61 @@ pub const DEFAULT_INSTANCE: &str = "default";
 
 /// Where the daemon keeps what must survive a reboot unless the configuration says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/lb";
+
+static VERSION: Scalar<Version> = Scalar {
+    name: "version",
+    about: "The format of this file. Always 1.",
+    remedy: Some("write version: 1"),
+    form: Version,
+};
+
+static INSTANCE: Scalar<Text<String>> = Scalar {
+    name: "instance",
+    about: "Which of the host's load balancers this is: 1 to 32 of a to z, 0 to 9 and -. Default: default.",
+    remedy: None,
+    form: Text(value::instance),
+};
+
+static STATE_DIRECTORY: Scalar<Text<PathBuf>> = Scalar {
+    name: "state_directory",
+    about: "The directory for what must survive a reboot: an absolute path. Default: /var/lib/lb.",
+    remedy: None,
+    form: Text(value::path),
+};
+
+static ANSWER_ECHO: Scalar<YesOrNo> = Scalar {
+    name: "answer_echo",
+    about: "Whether echo requests to VIPs are answered. Default: false.",
+    remedy: None,
+    form: YesOrNo,
+};
+
+static API: Group = Group { name: "api", about: "The API, which lbctl uses.", fields: api::FIELDS };
+
+static LOG: Group = Group { name: "log", about: "What is logged, and how.", fields: log::FIELDS };
+
+static MAPS: Group = Group {
+    name: "maps",
+    about: "How much the datapath's maps have room for. They are made at the start.",
+    fields: maps::FIELDS,
+};
+
+/// The fields of the file.
+static FIELDS: Fields = &[&[
+    Field::Scalar(&VERSION),
+    Field::Scalar(&INSTANCE),
+    Field::List(&interface::INTERFACES),
+    Field::Section(&API),
+    Field::Section(&LOG),
+    Field::Scalar(&STATE_DIRECTORY),
+    Field::Scalar(&key::HASH_KEY),
+    Field::Scalar(&key::HASH_KEY_FILE),
+    Field::Scalar(&ANSWER_ECHO),
+    Field::List(&tunnel_source::TUNNEL_SOURCE),
+    Field::Section(&MAPS),
+    Field::Section(&service::DEFAULTS),
+    Field::List(&service::SERVICES),
+]];
 
 /// The VIPs that `text` names: an address, or a prefix with zeros behind it.
 ///
@@ -110,11 +172,21 @@ impl Config {
     ///
     /// All that is wrong with the text.
     pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
-        let written =
-            syntax::read(text).map_err(|fault| ConfigErrors::one(file, Some(fault.at), fault.message))?;
         let mut errors = ConfigErrors::new(file);
-        let meant = Config::from_written(&written, file, &mut section::Section::root(&mut errors));
-        match meant {
+        let (tree, faults) = tree::read(text);
+        for fault in faults {
+            errors.add(Some(fault.at), String::new(), fault.message);
+        }
+        let config = match &tree {
+            Some(Node { value: Value::Nothing, .. }) if errors.is_empty() => {
+                let message = "the file is empty; start it with version: 1";
+                errors.add(Some(Position::TOP), String::new(), message.into());
+                None
+            }
+            Some(tree) => Config::from_tree(tree, file, &mut errors),
+            None => None,
+        };
+        match config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(errors.in_order()),
         }
@@ -132,6 +204,26 @@ impl Config {
         ConfigError { file: self.file.clone(), position, field, message }
     }
 
+    /// The fields of a configuration in JSON Schema, by which editors complete and check a file.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schema::of(FIELDS)
+    }
+
+    /// How much it holds, in a line for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let backends: usize = self.services.iter().map(|service| service.backends.len()).sum();
+        let counted =
+            |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        [
+            counted(self.services.len(), "service"),
+            counted(backends, "backend"),
+            counted(self.interfaces.len(), "interface"),
+        ]
+        .join(", ")
+    }
+
     /// Where the outer source addresses of tunnels are taken from that leave with the node's address `own`.
     #[must_use]
     pub fn tunnel_source(&self, own: IpAddr) -> Prefix {
@@ -139,36 +231,33 @@ impl Config {
         prefix.copied().unwrap_or(Prefix::of_one(own))
     }
 
-    fn from_written(written: &file::File, file: &Path, root: &mut section::Section) -> Option<Config> {
+    fn from_tree(tree: &Node, file: &Path, errors: &mut ConfigErrors) -> Option<Config> {
         // A file of another version means something else: nothing more can be said about it.
-        root.required("version", written.version.as_ref(), "write version: 1", value::version)?;
-
-        let interfaces = interface::from_written(root, written.interfaces.as_ref());
-        let instance =
-            root.optional("instance", written.instance.as_ref(), DEFAULT_INSTANCE.into(), value::instance);
-        let api = api::from_written(root, written.api.as_ref());
-        let log = log::from_written(root, written.log.as_ref());
-        let state_directory = root.optional(
-            "state_directory",
-            written.state_directory.as_ref(),
-            DEFAULT_STATE_DIRECTORY.into(),
-            value::path,
-        );
-        let hash_key = key::from_written(root, written.hash_key.as_ref(), written.hash_key_file.as_ref());
-        let answer_echo = root.optional("answer_echo", written.answer_echo.as_ref(), false, value::yes_or_no);
-        let tunnel_sources = tunnel_source::from_written(root, written.tunnel_source.as_ref());
-        let maps = maps::from_written(root, written.maps.as_ref());
-        let services = service::from_written(root, written.services.as_ref(), maps);
+        if let Some(version) = tree.field(VERSION.name)
+            && let Some(Err(message)) = version.word().map(value::version)
+        {
+            errors.add(Some(version.at), VERSION.name.into(), message);
+            return None;
+        }
+        shape::check("", tree, FIELDS, errors);
+        let mut root = Section::root(tree, errors);
+        let interfaces = interface::read(&mut root);
+        let api = api::read(&mut root);
+        let log = log::read(&mut root);
+        let hash_key = key::read(&mut root);
+        let tunnel_sources = tunnel_source::read(&mut root);
+        let maps = maps::read(&mut root);
+        let services = service::read(&mut root, maps);
         Some(Config {
             file: file.to_owned(),
+            instance: root.optional(&INSTANCE, DEFAULT_INSTANCE.into())?,
             interfaces: interfaces?,
-            instance: instance?,
             api: api?,
             log: log?,
-            state_directory: state_directory?,
+            state_directory: root.optional(&STATE_DIRECTORY, DEFAULT_STATE_DIRECTORY.into())?,
             hash_key: hash_key?,
-            answer_echo: answer_echo?,
-            tunnel_sources: tunnel_sources?,
+            answer_echo: root.optional(&ANSWER_ECHO, false)?,
+            tunnel_sources,
             maps: maps?,
             services: services?,
         })

@@ -181,7 +181,7 @@ fn what_cannot_be_changed_is_refused() -> Result<()> {
             "maps can't change while lbd runs; nothing was changed, restart lbd",
         ),
         ("hash_key: 000102030405060708090a0b0c0d0e0f\nservices:", "hash_key can't change while lbd runs"),
-        ("servces:", "unknown field servces; did you mean services?"),
+        ("servces:", "servces: unknown field; did you mean services?"),
     ];
     for (change, said) in rows {
         balancer.refuse(&other(change), said)?;

@@ -1,6 +1,6 @@
 //! The load balancer's daemon.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -34,12 +34,30 @@ struct Arguments {
 enum Command {
     /// Take the program off the interfaces, and remove all that a former lbd left in the kernel
     Detach,
+    /// Say what is wrong with a configuration, and touch nothing
+    Check {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Print the configuration's JSON Schema, by which editors complete it
+    Schema,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    lb_userspace::logging::start();
-    match run(&arguments) {
+    let done = match &arguments.command {
+        None => {
+            lb_userspace::logging::start();
+            run(&arguments)
+        }
+        Some(Command::Detach) => detach(&arguments.config),
+        Some(Command::Check { file }) => check(file),
+        Some(Command::Schema) => {
+            println!("{:#}", Config::schema());
+            Ok(())
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A configuration has a line for each error.
@@ -49,16 +67,24 @@ fn main() -> ExitCode {
     }
 }
 
+fn detach(file: &Path) -> Result<()> {
+    let config = Config::read(file)?;
+    privileges::check()?;
+    let was_there = daemon::detach(&config.instance, &config.state_directory)?;
+    println!("{}: {}", config.instance, if was_there { "detached" } else { "nothing was attached" });
+    Ok(())
+}
+
+fn check(file: &Path) -> Result<()> {
+    let config = Config::read(file)?;
+    println!("{}: valid, with {}", file.display(), config.summary());
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     privileges::check()?;
-    let detach = || daemon::detach(&config.instance, &config.state_directory);
-    if let Some(Command::Detach) = arguments.command {
-        let instance = &config.instance;
-        println!("{instance}: {}", if detach()? { "detached" } else { "nothing was attached" });
-        return Ok(());
-    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
@@ -78,7 +104,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         _ = interrupt.recv() => Ok(()),
     }?;
     if arguments.detach_on_exit {
-        detach()?;
+        daemon::detach(&config.instance, &config.state_directory)?;
     } else {
         info!("packets are still balanced; lbd detach ends that");
     }

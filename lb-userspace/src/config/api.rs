@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde_saphyr::Spanned;
-
-use super::file::{self, List};
+use super::field::{Choice, Entries, Field, Fields, Group, List, Scalar, Text};
 use super::section::{Section, Seen};
 use super::value;
 
@@ -58,9 +56,96 @@ pub enum Access {
     Write,
 }
 
-const ACCESSES: &[(&str, Access)] = &[("read", Access::Read), ("write", Access::Write)];
+static SOCKET: Scalar<Text<PathBuf>> = Scalar {
+    name: "socket",
+    about: "The unix socket that lbctl talks to: an absolute path. Default: /run/lb/lbd.sock.",
+    remedy: None,
+    form: Text(value::socket),
+};
 
-const REMEDY: &str = "list those who may use it, such as - {name: admin, access: write}";
+static WRITE_GROUP: Scalar<Text<String>> = Scalar {
+    name: "write_group",
+    about: "The group of users who may change things by the socket. Default: root alone.",
+    remedy: None,
+    form: Text(value::group),
+};
+
+static READ_GROUP: Scalar<Text<String>> = Scalar {
+    name: "read_group",
+    about: "The group of users who may see things by the socket. Default: root alone.",
+    remedy: None,
+    form: Text(value::group),
+};
+
+static TLS: Group = Group {
+    name: "tls",
+    about: "The API over TCP, for clients with certificates. Default: it isn't there.",
+    fields: &[&[
+        Field::Scalar(&LISTEN),
+        Field::Scalar(&CERTIFICATE),
+        Field::Scalar(&KEY),
+        Field::Scalar(&CLIENT_CA),
+        Field::List(&CLIENTS),
+    ]],
+};
+
+static LISTEN: Scalar<Text<SocketAddr>> = Scalar {
+    name: "listen",
+    about: "An IP address of the node, and a port.",
+    remedy: Some("write an address and a port, such as 192.0.2.10:9443"),
+    form: Text(value::listen),
+};
+
+static CERTIFICATE: Scalar<Text<PathBuf>> = Scalar {
+    name: "certificate",
+    about: "The path of the node's certificate, in PEM.",
+    remedy: Some("write the path of the node's certificate"),
+    form: Text(value::path),
+};
+
+static KEY: Scalar<Text<PathBuf>> = Scalar {
+    name: "key",
+    about: "The path of the certificate's private key, in PEM.",
+    remedy: Some("write the path of the certificate's private key"),
+    form: Text(value::path),
+};
+
+static CLIENT_CA: Scalar<Text<PathBuf>> = Scalar {
+    name: "client_ca",
+    about: "The path of the certificate that clients' certificates are signed with, in PEM.",
+    remedy: Some("write the path of the certificate that clients' certificates are signed with"),
+    form: Text(value::path),
+};
+
+static CLIENTS: List = List {
+    name: "clients",
+    about: "Who may do what.",
+    remedy: Some("list those who may use it, such as - {name: admin, access: write}"),
+    may_be_empty: false,
+    of: Entries::Sections(&[&[Field::Scalar(&CLIENT_NAME), Field::Scalar(&ACCESS)]]),
+};
+
+static CLIENT_NAME: Scalar<Text<String>> = Scalar {
+    name: "name",
+    about: "The name in the client's certificate.",
+    remedy: Some("write the name in the client's certificate"),
+    form: Text(value::name),
+};
+
+static ACCESS: Scalar<Choice<Access>> = Scalar {
+    name: "access",
+    about: "Whether the client may only see things, or change them.",
+    remedy: Some("write read or write"),
+    form: Choice(&[("read", Access::Read), ("write", Access::Write)]),
+};
+
+/// The fields of `api`.
+pub(super) static FIELDS: Fields = &[&[
+    Field::Scalar(&SOCKET),
+    Field::Scalar(&WRITE_GROUP),
+    Field::Scalar(&READ_GROUP),
+    Field::Section(&TLS),
+]];
 
 impl Default for Api {
     fn default() -> Self {
@@ -80,64 +165,34 @@ impl Access {
 }
 
 /// None if something is wrong; then it has been reported.
-pub(super) fn from_written(root: &mut Section, written: Option<&Spanned<file::Api>>) -> Option<Api> {
+pub(super) fn read(root: &mut Section) -> Option<Api> {
     let default = Api::default();
-    let Some(written) = written else { return Some(default) };
-    let mut section = root.field("api", written);
-    let file::Api { socket, write_group, read_group, tls } = &written.value;
-    let socket = section.optional("socket", socket.as_ref(), default.socket, value::socket);
-    let write_group =
-        section.optional("write_group", write_group.as_ref(), None, |text| value::group(text).map(Some));
-    let read_group =
-        section.optional("read_group", read_group.as_ref(), None, |text| value::group(text).map(Some));
-    let tls = match tls {
-        Some(written) => Some(tls_from_written(&mut section, written)?),
+    let Some(mut api) = root.section("api") else { return Some(default) };
+    let socket = api.optional(&SOCKET, default.socket);
+    let (write_group, read_group) = (api.maybe(&WRITE_GROUP), api.maybe(&READ_GROUP));
+    let tls = match api.section(TLS.name) {
+        Some(mut tls) => Some(read_tls(&mut tls)?),
         None => None,
     };
     Some(Api { socket: socket?, write_group: write_group?, read_group: read_group?, tls })
 }
 
-fn tls_from_written(api: &mut Section, written: &Spanned<file::Tls>) -> Option<Tls> {
-    let mut section = api.field("tls", written);
-    let file::Tls { listen, certificate, key, client_ca, clients } = &written.value;
-    let remedy = "write an address and a port, such as 192.0.2.10:9443";
-    let listen = section.required("listen", listen.as_ref(), remedy, value::listen);
-    let mut file = |field, word: &Option<file::Word>, what| {
-        section.required(field, word.as_ref(), &format!("write the path of {what}"), value::path)
-    };
-    let certificate = file("certificate", certificate, "the daemon's certificate");
-    let key = file("key", key, "the certificate's private key");
-    let client_ca =
-        file("client_ca", client_ca, "the certificate that clients' certificates are signed with");
-    let clients = clients_from_written(&mut section, clients.as_ref());
-    Some(Tls {
-        listen: listen?,
-        certificate: certificate?,
-        key: key?,
-        client_ca: client_ca?,
-        clients: clients?,
-    })
-}
-
-fn clients_from_written(
-    tls: &mut Section,
-    written: Option<&List<file::TlsClient>>,
-) -> Option<Vec<TlsClient>> {
-    let entries = tls.list("clients", written, REMEDY)?;
-    if let (Some(list), []) = (written, entries) {
-        tls.error("clients", list.referenced, format!("the list is empty; {REMEDY}"));
-    }
+fn read_tls(tls: &mut Section) -> Option<Tls> {
     let mut names = Seen::new();
+    let entries = tls.list(CLIENTS.name)?.0;
     let clients = entries.iter().enumerate().filter_map(|(index, entry)| {
-        let mut section = tls.entry("clients", index, entry);
-        let word = entry.value.name.as_ref();
-        let remedy = "write the name in the client's certificate";
-        let name = section.required("name", word, remedy, value::name);
-        let access = section.required("access", entry.value.access.as_ref(), "write read or write", |text| {
-            value::choice(text, ACCESSES)
-        });
-        let name = section.unique("name", word?.referenced, &mut names, name?, "remove one");
+        let mut client = tls.entry(CLIENTS.name, index, entry);
+        let (name, access) = (client.required(&CLIENT_NAME), client.required(&ACCESS));
+        let at = client.word(&CLIENT_NAME)?.at;
+        let name = client.unique(CLIENT_NAME.name, at, &mut names, name?, "remove one");
         Some(TlsClient { name: name?, access: access? })
     });
-    Some(clients.collect())
+    let clients = clients.collect();
+    Some(Tls {
+        listen: tls.required(&LISTEN)?,
+        certificate: tls.required(&CERTIFICATE)?,
+        key: tls.required(&KEY)?,
+        client_ca: tls.required(&CLIENT_CA)?,
+        clients,
+    })
 }

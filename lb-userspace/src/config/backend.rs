@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use lb_common::wire::quic::ServerId;
 
-use super::file::{self, List};
+use super::field::{Choice, Entries, Field, List, Number, Scalar, Seconds, Text};
 use super::flows::OTHER_TIMES;
 use super::prefix::Prefix;
-use super::quic::{self, Quic};
-use super::section::{Section, Seen};
+use super::quic::{self, Quic, SERVER_ID};
+use super::section::{Section, Seen, Word};
 use super::value;
 
 /// A server that answers for a service.
@@ -40,8 +40,60 @@ pub enum AdminState {
     Disabled,
 }
 
-const STATES: &[(&str, AdminState)] =
-    &[("active", AdminState::Active), ("draining", AdminState::Draining), ("disabled", AdminState::Disabled)];
+pub(super) static BACKENDS: List = List {
+    name: "backends",
+    about: "Who answers.",
+    remedy: Some("write backends: [] if there are none yet"),
+    may_be_empty: true,
+    of: Entries::Sections(&[&[
+        Field::Scalar(&NAME),
+        Field::Scalar(&ADDRESS),
+        Field::Scalar(&WEIGHT),
+        Field::Scalar(&STATE),
+        Field::Scalar(&DRAIN_TIMEOUT),
+        Field::Scalar(&SERVER_ID),
+    ]]),
+};
+
+static NAME: Scalar<Text<String>> = Scalar {
+    name: "name",
+    about: "Unique in the service. The choice of backends is made from the names: keep a name when an address \
+            changes. Default: the address.",
+    remedy: None,
+    form: Text(value::name),
+};
+
+pub(super) static ADDRESS: Scalar<Text<IpAddr>> = Scalar {
+    name: "address",
+    about: "The backend's own IP address.",
+    remedy: Some("write the backend's IP address"),
+    form: Text(value::backend_address),
+};
+
+static WEIGHT: Scalar<Number<u32>> = Scalar {
+    name: "weight",
+    about: "Its share of new flows, in proportion to the other weights of the service; 0 takes none. Default: 1.",
+    remedy: None,
+    form: Number(0..=65_535),
+};
+
+static STATE: Scalar<Choice<AdminState>> = Scalar {
+    name: "state",
+    about: "Which flows it takes: new and old ones, its old ones only, or none. Default: active.",
+    remedy: None,
+    form: Choice(&[
+        ("active", AdminState::Active),
+        ("draining", AdminState::Draining),
+        ("disabled", AdminState::Disabled),
+    ]),
+};
+
+static DRAIN_TIMEOUT: Scalar<Seconds> = Scalar {
+    name: "drain_timeout",
+    about: "How long it keeps its flows when it leaves or is drained. Default: the service's drain_timeout.",
+    remedy: None,
+    form: Seconds(OTHER_TIMES),
+};
 
 impl AdminState {
     /// As it is written.
@@ -64,58 +116,38 @@ struct Taken {
     server_ids: Seen<String>,
 }
 
-/// `vip` and `quic` are the service's, if they are known.
-pub(super) fn from_written(
-    service: &mut Section,
-    written: Option<&List<file::Backend>>,
-    vip: Option<Prefix>,
-    quic: Option<Quic>,
-) -> Option<Vec<Backend>> {
-    let entries = service.list("backends", written, "write backends: [] if there are none yet")?;
+/// Those that are right; what is wrong has been reported. `vip` and `quic` are the service's, if they are known.
+pub(super) fn read(service: &mut Section, vip: Option<Prefix>, quic: Option<Quic>) -> Option<Vec<Backend>> {
+    let (entries, at) = service.list(BACKENDS.name)?;
     let mut taken = Taken::default();
     let backends: Vec<Backend> = entries
         .iter()
         .enumerate()
         .filter_map(|(index, entry)| {
-            backend(&mut service.entry("backends", index, entry), &entry.value, vip, quic, &mut taken)
+            backend(&mut service.entry(BACKENDS.name, index, entry), vip, quic, &mut taken)
         })
         .collect();
 
     // That all are drained or disabled is someone's decision, and said where backends are listed.
     let understood = !backends.is_empty() && backends.len() == entries.len();
-    if let Some(list) = written
-        && understood
-        && backends.iter().all(|backend| backend.weight == 0)
-    {
+    if understood && backends.iter().all(|backend| backend.weight == 0) {
         let message =
             "every backend has weight 0, so none would take a flow; give one a weight of at least 1";
-        service.error("backends", list.referenced, message);
+        service.error(BACKENDS.name, at, message);
     }
     Some(backends)
 }
 
 fn backend(
     section: &mut Section,
-    written: &file::Backend,
     vip: Option<Prefix>,
     quic: Option<Quic>,
     taken: &mut Taken,
 ) -> Option<Backend> {
-    let remedy = "write the backend's IP address";
-    let address = section.required("address", written.address.as_ref(), remedy, value::backend_address);
-    let weight =
-        section.optional("weight", written.weight.as_ref(), 1, |text| value::number(text, &(0..=65_535)));
-    let state = section
-        .optional("state", written.state.as_ref(), AdminState::default(), |text| value::choice(text, STATES));
-    let drain_timeout = section.optional("drain_timeout", written.drain_timeout.as_ref(), None, |text| {
-        value::seconds(text, &OTHER_TIMES).map(Some)
-    });
-
-    let word = written.quic_server_id.as_ref();
-    let quic_server_id = quic::server_id(section, word, quic, &mut taken.server_ids);
-
+    let address = section.required(&ADDRESS);
+    let quic_server_id = quic::read_server_id(section, quic, &mut taken.server_ids);
     let mut default_name = None;
-    if let (Some(address), Some(word)) = (address, &written.address) {
+    if let (Some(address), Some(Word { at, .. })) = (address, section.word(&ADDRESS)) {
         if let Some(vip) = vip
             && vip.contains(address)
         {
@@ -125,20 +157,19 @@ fn backend(
                 format!("inside the service's VIP {vip}")
             };
             let message = format!("{address} is {place}; write the backend's own address");
-            section.error("address", word.referenced, message);
+            section.error(ADDRESS.name, at, message);
         }
         // The same address twice is one fault, even where it is the name too.
         default_name = section
-            .unique("address", word.referenced, &mut taken.addresses, address, "remove one")
-            .map(|address| (address.to_string(), word.referenced));
+            .unique(ADDRESS.name, at, &mut taken.addresses, address, "remove one")
+            .map(|address| (address.to_string(), at));
     }
-    let name = section.name(written.name.as_ref(), default_name, &mut taken.names);
     Some(Backend {
-        name: name?,
+        name: section.name(&NAME, default_name, &mut taken.names)?,
         address: address?,
         quic_server_id: quic_server_id?,
-        weight: weight?,
-        state: state?,
-        drain_timeout: drain_timeout?,
+        weight: section.optional(&WEIGHT, 1)?,
+        state: section.optional(&STATE, AdminState::default())?,
+        drain_timeout: section.maybe(&DRAIN_TIMEOUT)?,
     })
 }

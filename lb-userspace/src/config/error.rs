@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::Location;
-
 /// One thing that is wrong; it prints as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -45,11 +43,6 @@ pub struct Position {
 impl Position {
     /// The file's first character: where what belongs to no other place is reported.
     pub(super) const TOP: Position = Position { line: 1, column: 1 };
-
-    /// Where the parser says that something stands, if it knows.
-    pub(super) fn of(location: Location) -> Option<Position> {
-        (location != Location::UNKNOWN).then(|| Position { line: location.line(), column: location.column() })
-    }
 
     /// The character after `text`.
     pub(super) fn after(text: &str) -> Position {

@@ -4,9 +4,8 @@ use lb_common::clock::Epoch;
 use lb_common::flow::Protocol;
 use lb_common::service::Scheduler;
 
-use super::file;
+use super::field::{Choice, Field, Scalar, Seconds};
 use super::section::Section;
-use super::value;
 
 /// How a service keeps its flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,26 +53,72 @@ pub(super) const OTHER_TIMES: std::ops::RangeInclusive<u32> = 0..=604_800;
 const IDLE_TCP: u32 = 3600;
 /// What RFC 4787 asks of those who keep UDP flows, and then some.
 const IDLE_UDP: u32 = 300;
-const DRAIN_TIMEOUT: u32 = 3600;
-const DOWN_GRACE: u32 = 30;
+const DEFAULT_DRAIN_TIMEOUT: u32 = 3600;
+const DEFAULT_DOWN_GRACE: u32 = 30;
 
-/// The words and numbers of the schedulers. Those by hash differ in what is hashed.
-const SCHEDULERS: &[(&str, Scheduler)] = &[
-    ("maglev", Scheduler::HASH),
-    ("source_hash", Scheduler::HASH),
-    ("round_robin", Scheduler::ROUND_ROBIN),
-    ("weighted_round_robin", Scheduler::ROUND_ROBIN),
-    ("random", Scheduler::RANDOM),
-    ("two_choices", Scheduler::TWO_CHOICES),
-    ("least_connections", Scheduler::LEAST_CONNECTIONS),
+/// Those by hash differ in what is hashed: the flow, or the client's address alone.
+static SCHEDULER: Scalar<Choice<(Scheduler, bool)>> = Scalar {
+    name: "scheduler",
+    about: "How new flows are shared out. Default: maglev, by a hash of the flow.",
+    remedy: None,
+    form: Choice(SCHEDULERS),
+};
+
+/// The words and numbers of the schedulers, and whether they go by the client's address alone.
+const SCHEDULERS: &[(&str, (Scheduler, bool))] = &[
+    ("maglev", (Scheduler::HASH, false)),
+    ("source_hash", (Scheduler::HASH, true)),
+    ("round_robin", (Scheduler::ROUND_ROBIN, false)),
+    ("weighted_round_robin", (Scheduler::ROUND_ROBIN, false)),
+    ("random", (Scheduler::RANDOM, false)),
+    ("two_choices", (Scheduler::TWO_CHOICES, false)),
+    ("least_connections", (Scheduler::LEAST_CONNECTIONS, false)),
 ];
 
-/// The scheduler whose flows are those of a client's address.
-const SOURCE_HASH: &str = "source_hash";
+static UDP: Scalar<Choice<Datagrams>> = Scalar {
+    name: "udp",
+    about: "Whether the datagrams of a client's port belong together; only with udp. Default: sticky.",
+    remedy: None,
+    form: Choice(&[("sticky", Datagrams::Sticky), ("stateless", Datagrams::Stateless)]),
+};
 
-const DOWN_FLOWS: &[(&str, DownFlows)] = &[("reset", DownFlows::Reset), ("keep", DownFlows::Keep)];
+static IDLE_TIMEOUT: Scalar<Seconds> = Scalar {
+    name: "idle_timeout",
+    about: "How long a flow is kept without a packet when backends change, as in 90s, 15m, 2h. Default: 1h for tcp, 5m for udp.",
+    remedy: None,
+    form: Seconds(IDLE_TIMES),
+};
 
-const DATAGRAMS: &[(&str, Datagrams)] = &[("sticky", Datagrams::Sticky), ("stateless", Datagrams::Stateless)];
+static DRAIN_TIMEOUT: Scalar<Seconds> = Scalar {
+    name: "drain_timeout",
+    about: "How long a backend that leaves or is drained keeps its flows. Default: 1h.",
+    remedy: None,
+    form: Seconds(OTHER_TIMES),
+};
+
+static DOWN_GRACE: Scalar<Seconds> = Scalar {
+    name: "down_grace",
+    about: "How long a backend that can't be reached keeps its flows. Default: 30s.",
+    remedy: None,
+    form: Seconds(OTHER_TIMES),
+};
+
+static DOWN_FLOWS: Scalar<Choice<DownFlows>> = Scalar {
+    name: "down_flows",
+    about: "What becomes of them then: they go to another backend, which resets them, or they wait. Default: reset.",
+    remedy: None,
+    form: Choice(&[("reset", DownFlows::Reset), ("keep", DownFlows::Keep)]),
+};
+
+/// The fields of a service that are about its flows.
+pub(super) static FIELDS: &[Field] = &[
+    Field::Scalar(&SCHEDULER),
+    Field::Scalar(&UDP),
+    Field::Scalar(&IDLE_TIMEOUT),
+    Field::Scalar(&DRAIN_TIMEOUT),
+    Field::Scalar(&DOWN_GRACE),
+    Field::Scalar(&DOWN_FLOWS),
+];
 
 impl Flows {
     /// What a service has that says nothing of it.
@@ -82,8 +127,8 @@ impl Flows {
         Flows {
             scheduler: Scheduler::HASH,
             idle_timeout: if protocol == Protocol::TCP { IDLE_TCP } else { IDLE_UDP },
-            drain_timeout: DRAIN_TIMEOUT,
-            down_grace: DOWN_GRACE,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            down_grace: DEFAULT_DOWN_GRACE,
             down_flows: DownFlows::default(),
             datagrams: Datagrams::default(),
         }
@@ -92,7 +137,10 @@ impl Flows {
     /// The scheduler's name, as it is written.
     #[must_use]
     pub fn scheduler_name(&self) -> &'static str {
-        SCHEDULERS.iter().find(|(_, scheduler)| *scheduler == self.scheduler).map_or("", |(name, _)| *name)
+        SCHEDULERS
+            .iter()
+            .find(|(_, (scheduler, _))| *scheduler == self.scheduler)
+            .map_or("", |(name, _)| *name)
     }
 
     /// Whether every flow is pinned: where it goes isn't a function of the flow.
@@ -105,41 +153,23 @@ impl Flows {
 const _: () = assert!(lb_common::clock::epochs(*IDLE_TIMES.end()) < Epoch::LONGEST);
 
 /// What a service says of its flows. None if that is wrong; then it has been reported.
-pub(super) fn from_written(
-    section: &mut Section,
-    written: &file::Service,
-    protocol: Option<Protocol>,
-) -> Option<Flows> {
+pub(super) fn read(service: &mut Section, protocol: Option<Protocol>) -> Option<Flows> {
     let default = Flows::default_of(protocol.unwrap_or(Protocol::TCP));
-    let scheduler = section.optional("scheduler", written.scheduler.as_ref(), default.scheduler, |text| {
-        value::choice(text, SCHEDULERS)
-    });
-    let mut seconds = |field, word: &Option<file::Word>, default, range| {
-        section.optional(field, word.as_ref(), default, |text| value::seconds(text, range))
-    };
-    let idle_timeout = seconds("idle_timeout", &written.idle_timeout, default.idle_timeout, &IDLE_TIMES);
-    let drain_timeout = seconds("drain_timeout", &written.drain_timeout, default.drain_timeout, &OTHER_TIMES);
-    let down_grace = seconds("down_grace", &written.down_grace, default.down_grace, &OTHER_TIMES);
-    let down_flows =
-        section.optional("down_flows", written.down_flows.as_ref(), default.down_flows, |text| {
-            value::choice(text, DOWN_FLOWS)
-        });
-    let datagrams = section
-        .optional("udp", written.udp.as_ref(), default.datagrams, |text| value::choice(text, DATAGRAMS));
-    if let (Some(word), Some(Protocol::TCP)) = (&written.udp, protocol) {
-        section.error("udp", word.referenced, "the service is of TCP, which has none; remove it");
+    // In the defaults it is for those services that have datagrams.
+    if let (Some(word), Some(Protocol::TCP)) = (service.word(&UDP), protocol) {
+        service.error(UDP.name, word.at, "the service is of TCP, which has none; remove it");
     }
     Some(Flows {
-        scheduler: scheduler?,
-        idle_timeout: idle_timeout?,
-        drain_timeout: drain_timeout?,
-        down_grace: down_grace?,
-        down_flows: down_flows?,
-        datagrams: datagrams?,
+        scheduler: service.optional(&SCHEDULER, (default.scheduler, false))?.0,
+        idle_timeout: service.optional(&IDLE_TIMEOUT, default.idle_timeout)?,
+        drain_timeout: service.optional(&DRAIN_TIMEOUT, default.drain_timeout)?,
+        down_grace: service.optional(&DOWN_GRACE, default.down_grace)?,
+        down_flows: service.optional(&DOWN_FLOWS, default.down_flows)?,
+        datagrams: service.optional(&UDP, default.datagrams)?,
     })
 }
 
 /// Whether the scheduler goes by the client's address alone.
-pub(super) fn is_by_source(written: &file::Service) -> bool {
-    written.scheduler.as_ref().is_some_and(|word| word.value == SOURCE_HASH)
+pub(super) fn is_by_source(service: &Section) -> bool {
+    service.required(&SCHEDULER).is_some_and(|(_, by_source)| by_source)
 }

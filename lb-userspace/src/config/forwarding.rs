@@ -1,8 +1,7 @@
 //! How packets reach their backends.
 
-use super::file::Word;
+use super::field::{Choice, Number, Scalar};
 use super::section::Section;
-use super::value;
 
 /// Where backends unpack GUE unless the file says otherwise: the port that IANA keeps for it.
 const DEFAULT_GUE_PORT: u16 = 6080;
@@ -33,36 +32,49 @@ impl Forwarding {
     }
 }
 
-/// As they are written.
-const KINDS: &[(&str, Kind)] = &[("l2", Kind::L2), ("ipip", Kind::Ipip), ("gue", Kind::Gue)];
+/// Required of every service that finds none in the defaults.
+pub(super) static FORWARDING: Scalar<Choice<Kind>> = Scalar {
+    name: "forwarding",
+    about: "How a packet reaches its backend: by MAC address, in an IP header of its own, or in UDP. Must be given \
+            here or in defaults.",
+    remedy: None,
+    form: Choice(&[("l2", Kind::L2), ("ipip", Kind::Ipip), ("gue", Kind::Gue)]),
+};
 
+pub(super) static GUE_PORT: Scalar<Number<u16>> = Scalar {
+    name: "gue_port",
+    about: "The UDP port where backends take the headers off; only with gue. Default: 6080.",
+    remedy: None,
+    form: Number(1..=65_535),
+};
+
+/// A way without its settings.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     L2,
     Ipip,
     Gue,
 }
 
-pub(super) fn from_written(
-    service: &mut Section,
-    forwarding: Option<&Word>,
-    gue_port: Option<&Word>,
-) -> Option<Forwarding> {
-    let kind = service
-        .required("forwarding", forwarding, "write l2, ipip or gue", |text| value::choice(text, KINDS));
-    let port =
-        service.optional("gue_port", gue_port, DEFAULT_GUE_PORT, |text| value::number(text, &(1..=65_535)));
-    let other = match kind? {
-        Kind::Gue => return Some(Forwarding::Gue { port: port? }),
+pub(super) fn read(service: &mut Section) -> Option<Forwarding> {
+    let Some(kind) = service.maybe(&FORWARDING)? else {
+        service.error(FORWARDING.name, service.at(), "missing; write l2, ipip or gue");
+        return None;
+    };
+    let other = match kind {
+        Kind::Gue => {
+            return Some(Forwarding::Gue { port: service.optional(&GUE_PORT, DEFAULT_GUE_PORT)? });
+        }
         Kind::L2 => Forwarding::L2,
         Kind::Ipip => Forwarding::Ipip,
     };
-    if let (Some(word), Some(_), Some(written)) = (gue_port, port, forwarding) {
+    // In the defaults it is for those services that use it.
+    if let (Some(word), Some(_)) = (service.word(&GUE_PORT), service.required(&GUE_PORT)) {
         let message = format!(
             "it is given, but packets are forwarded by {}; remove it, or write forwarding: gue",
-            written.value
+            other.name()
         );
-        service.error("gue_port", word.referenced, message);
+        service.error(GUE_PORT.name, word.at, message);
     }
     Some(other)
 }

@@ -3,7 +3,7 @@
 use crate::attach::Mode;
 
 use super::error::Position;
-use super::file::{self, List};
+use super::field::{Choice, Entries, Field, List, Scalar, Text};
 use super::section::{Section, Seen};
 use super::value;
 
@@ -29,36 +29,39 @@ pub enum InterfaceField {
     Mode,
 }
 
-const MODES: &[(&str, Mode)] = &[("auto", Mode::Auto), ("driver", Mode::Driver), ("generic", Mode::Generic)];
+pub(super) static INTERFACES: List = List {
+    name: "interfaces",
+    about: "Where the services' packets come in.",
+    remedy: Some("list at least one interface, such as - name: eth0"),
+    may_be_empty: false,
+    of: Entries::Sections(&[&[Field::Scalar(&NAME), Field::Scalar(&MODE)]]),
+};
 
-const REMEDY: &str = "list at least one interface, such as - name: eth0";
+static NAME: Scalar<Text<String>> = Scalar {
+    name: "name",
+    about: "The kernel's name of the interface.",
+    remedy: Some("write the interface's name, such as eth0"),
+    form: Text(value::interface_name),
+};
 
-pub(super) fn from_written(
-    root: &mut Section,
-    written: Option<&List<file::Interface>>,
-) -> Option<Vec<Interface>> {
-    let entries = root.list("interfaces", written, REMEDY)?;
-    if let (Some(list), []) = (written, entries) {
-        root.error("interfaces", list.referenced, format!("the list is empty; {REMEDY}"));
-    }
+static MODE: Scalar<Choice<Mode>> = Scalar {
+    name: "mode",
+    about: "Where on the interface the program runs: in the network driver, in the kernel's receive path, or in the \
+            driver if it can. Default: auto.",
+    remedy: None,
+    form: Choice(&[("auto", Mode::Auto), ("driver", Mode::Driver), ("generic", Mode::Generic)]),
+};
+
+/// Those that are right; what is wrong has been reported.
+pub(super) fn read(root: &mut Section) -> Option<Vec<Interface>> {
     let mut names = Seen::new();
-    let interfaces = entries.iter().enumerate().filter_map(|(index, entry)| {
-        interface(&mut root.entry("interfaces", index, entry), &entry.value, &mut names)
+    let interfaces = root.list(INTERFACES.name)?.0.iter().enumerate().filter_map(|(index, entry)| {
+        let mut interface = root.entry(INTERFACES.name, index, entry);
+        let (name, mode) = (interface.required(&NAME), interface.optional(&MODE, Mode::Auto));
+        let name_at = interface.word(&NAME)?.at;
+        let mode_at = interface.word(&MODE).map_or(name_at, |word| word.at);
+        let name = interface.unique(NAME.name, name_at, &mut names, name?, "remove one");
+        Some(Interface { name: name?, mode: mode?, name_at: Some(name_at), mode_at: Some(mode_at) })
     });
     Some(interfaces.collect())
-}
-
-fn interface(
-    section: &mut Section,
-    written: &file::Interface,
-    names: &mut Seen<String>,
-) -> Option<Interface> {
-    let remedy = "write the interface's name, such as eth0";
-    let name = section.required("name", written.name.as_ref(), remedy, value::interface_name);
-    let mode = section.optional("mode", written.mode.as_ref(), Mode::Auto, |text| value::choice(text, MODES));
-    let word = written.name.as_ref()?;
-    let name = section.unique("name", word.referenced, names, name?, "remove one");
-    let name_at = Position::of(word.referenced);
-    let mode_at = written.mode.as_ref().map_or(name_at, |word| Position::of(word.referenced));
-    Some(Interface { name: name?, mode: mode?, name_at, mode_at })
 }

@@ -1,11 +1,9 @@
 //! What the daemon logs, and how.
 
-use serde_saphyr::Spanned;
 use tracing::Level;
 
-use super::file;
+use super::field::{Choice, Field, Fields, Scalar};
 use super::section::Section;
-use super::value;
 
 /// What the daemon logs, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +24,28 @@ pub enum LogFormat {
     Json,
 }
 
-const LEVELS: &[(&str, Level)] = &[
-    ("error", Level::ERROR),
-    ("warn", Level::WARN),
-    ("info", Level::INFO),
-    ("debug", Level::DEBUG),
-    ("trace", Level::TRACE),
-];
+static LEVEL: Scalar<Choice<Level>> = Scalar {
+    name: "level",
+    about: "The least important that is logged. Default: info.",
+    remedy: None,
+    form: Choice(&[
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ]),
+};
 
-const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+static FORMAT: Scalar<Choice<LogFormat>> = Scalar {
+    name: "format",
+    about: "What a line is: text for people, or a JSON object. Default: text.",
+    remedy: None,
+    form: Choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+};
+
+/// The fields of `log`.
+pub(super) static FIELDS: Fields = &[&[Field::Scalar(&LEVEL), Field::Scalar(&FORMAT)]];
 
 impl Default for Log {
     fn default() -> Self {
@@ -43,13 +54,9 @@ impl Default for Log {
 }
 
 /// None if something is wrong; then it has been reported.
-pub(super) fn from_written(root: &mut Section, written: Option<&Spanned<file::Log>>) -> Option<Log> {
+pub(super) fn read(root: &mut Section) -> Option<Log> {
     let default = Log::default();
-    let Some(written) = written else { return Some(default) };
-    let mut section = root.field("log", written);
-    let file::Log { level, format } = &written.value;
-    let level = section.optional("level", level.as_ref(), default.level, |text| value::choice(text, LEVELS));
-    let format =
-        section.optional("format", format.as_ref(), default.format, |text| value::choice(text, FORMATS));
+    let Some(log) = root.section("log") else { return Some(default) };
+    let (level, format) = (log.optional(&LEVEL, default.level), log.optional(&FORMAT, default.format));
     Some(Log { level: level?, format: format? })
 }

@@ -3,22 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use serde_saphyr::Spanned;
-
-use super::file;
+use super::backend::{ADDRESS, BACKENDS};
 use super::prefix::Prefix;
 use super::section::Section;
+use super::service::VIP;
+use super::tree::Node;
 use super::value;
 
 /// Reports every backend that is inside the VIP of another service. Its own service's is reported where it is read.
-pub(super) fn check(root: &mut Section, services: &[Spanned<file::Service>]) {
+pub(super) fn check(root: &mut Section, services: &[Node]) {
     let vips = Vips::of(services);
     for (number, service) in services.iter().enumerate() {
-        let own = vip(&service.value);
-        for (index, backend) in service.value.backends.iter().flat_map(|list| &list.value).enumerate() {
-            let Some(word) = &backend.value.address else { continue };
+        let own = vip(service);
+        let backends = service.field(BACKENDS.name).map_or(&[][..], Node::entries);
+        for (index, backend) in backends.iter().enumerate() {
+            let Some(node) = backend.field(ADDRESS.name) else { continue };
             // What is no address has been reported.
-            let Ok(address) = value::backend_address(&word.value) else { continue };
+            let Some(Ok(address)) = node.word().map(value::backend_address) else { continue };
             if own.is_some_and(|own| own.contains(address)) {
                 continue;
             }
@@ -31,18 +32,14 @@ pub(super) fn check(root: &mut Section, services: &[Spanned<file::Service>]) {
                 let message = format!(
                     "{address} {is} of {place}, so its packets would come back here; write the backend's own address"
                 );
-                root.error(
-                    &format!("services[{number}].backends[{index}].address"),
-                    word.referenced,
-                    message,
-                );
+                root.error(&format!("services[{number}].backends[{index}].address"), node.at, message);
             }
         }
     }
 }
 
-fn vip(service: &file::Service) -> Option<Prefix> {
-    value::vip(&service.vip.as_ref()?.value).ok()
+fn vip(service: &Node) -> Option<Prefix> {
+    value::vip(service.field(VIP.name)?.word()?).ok()
 }
 
 /// The VIPs of a file, and where each stands first.
@@ -53,11 +50,11 @@ struct Vips {
 }
 
 impl Vips {
-    fn of(services: &[Spanned<file::Service>]) -> Vips {
+    fn of(services: &[Node]) -> Vips {
         let mut places = HashMap::new();
         for (number, service) in services.iter().enumerate() {
-            if let (Some(vip), Some(word)) = (vip(&service.value), &service.value.vip) {
-                let line = word.referenced.line();
+            if let (Some(vip), Some(node)) = (vip(service), service.field(VIP.name)) {
+                let line = node.at.line;
                 places.entry(vip).or_insert_with(|| format!("services[{number}] (line {line})"));
             }
         }

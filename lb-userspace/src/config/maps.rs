@@ -2,25 +2,58 @@
 
 use std::ops::RangeInclusive;
 
-use serde_saphyr::Spanned;
-
-use super::file;
+use super::field::{Field, Fields, Number, Scalar};
 use super::section::Section;
-use super::value;
 
 /// Services: each one's lookup table is mapped into the daemon's memory, and a process has 65,530 mappings
 /// (`vm.max_map_count`).
-const SERVICES: RangeInclusive<u32> = 1..=32_768;
+const SERVICES_RANGE: RangeInclusive<u32> = 1..=32_768;
 
 /// Backends: a slot names its backend in 16 bits, of which the lowest and the highest number mean something else.
-const BACKENDS: RangeInclusive<u32> = 1..=lb_common::slot::BackendIndex::MAX.0 as u32;
+const BACKENDS_RANGE: RangeInclusive<u32> = 1..=lb_common::slot::BackendIndex::MAX.0 as u32;
 
 /// Fragmented packets. The kernel keeps free entries in a list for each CPU, up to 128: with fewer entries in all, it
 /// would forget packets whose parts are still coming in.
-const FRAGMENTS: RangeInclusive<u32> = 1_024..=1_048_576;
+const FRAGMENTS_RANGE: RangeInclusive<u32> = 1_024..=1_048_576;
 
 /// Pinned flows, of 8 octets each: up to 1 GiB.
-const FLOWS: RangeInclusive<u32> = 1_024..=1 << 27;
+const FLOWS_RANGE: RangeInclusive<u32> = 1_024..=1 << 27;
+
+static SERVICES: Scalar<Number<u32>> = Scalar {
+    name: "services",
+    about: "Services. Default: 1024.",
+    remedy: None,
+    form: Number(SERVICES_RANGE),
+};
+
+static BACKENDS: Scalar<Number<u32>> = Scalar {
+    name: "backends",
+    about: "Backends of all services together. Default: 16383.",
+    remedy: None,
+    form: Number(BACKENDS_RANGE),
+};
+
+static FRAGMENTS: Scalar<Number<u32>> = Scalar {
+    name: "fragments",
+    about: "Fragmented packets whose parts are followed at a time. Default: 16384.",
+    remedy: None,
+    form: Number(FRAGMENTS_RANGE),
+};
+
+static FLOWS: Scalar<Number<u32>> = Scalar {
+    name: "flows",
+    about: "Flows that are remembered at a time, rounded up to a power of two. Default: 1048576.",
+    remedy: None,
+    form: Number(FLOWS_RANGE),
+};
+
+/// The fields of `maps`.
+pub(super) static FIELDS: Fields = &[&[
+    Field::Scalar(&SERVICES),
+    Field::Scalar(&BACKENDS),
+    Field::Scalar(&FRAGMENTS),
+    Field::Scalar(&FLOWS),
+]];
 
 /// How much the maps have room for. They are made at the start, and keep their size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +83,12 @@ impl Default for MapSizes {
 impl MapSizes {
     /// What to do about more services than there is room for.
     pub(super) fn too_many_services(self) -> String {
-        too_many(self.services, &SERVICES, "maps.services")
+        too_many(self.services, &SERVICES_RANGE, "maps.services")
     }
 
     /// What to do about more backends than there is room for.
     pub(super) fn too_many_backends(self) -> String {
-        too_many(self.backends, &BACKENDS, "maps.backends")
+        too_many(self.backends, &BACKENDS_RANGE, "maps.backends")
     }
 }
 
@@ -68,17 +101,13 @@ fn too_many(room: u32, possible: &RangeInclusive<u32>, setting: &str) -> String 
 }
 
 /// None if one is wrong; then it has been reported.
-pub(super) fn from_written(root: &mut Section, written: Option<&Spanned<file::Maps>>) -> Option<MapSizes> {
+pub(super) fn read(root: &mut Section) -> Option<MapSizes> {
     let default = MapSizes::default();
-    let Some(written) = written else { return Some(default) };
-    let mut section = root.field("maps", written);
-    let file::Maps { services, backends, fragments, flows } = &written.value;
-    let services = section
-        .optional("services", services.as_ref(), default.services, |text| value::number(text, &SERVICES));
-    let backends = section
-        .optional("backends", backends.as_ref(), default.backends, |text| value::number(text, &BACKENDS));
-    let fragments = section
-        .optional("fragments", fragments.as_ref(), default.fragments, |text| value::number(text, &FRAGMENTS));
-    let flows = section.optional("flows", flows.as_ref(), default.flows, |text| value::number(text, &FLOWS));
-    Some(MapSizes { services: services?, backends: backends?, fragments: fragments?, flows: flows? })
+    let Some(maps) = root.section("maps") else { return Some(default) };
+    Some(MapSizes {
+        services: maps.optional(&SERVICES, default.services)?,
+        backends: maps.optional(&BACKENDS, default.backends)?,
+        fragments: maps.optional(&FRAGMENTS, default.fragments)?,
+        flows: maps.optional(&FLOWS, default.flows)?,
+    })
 }

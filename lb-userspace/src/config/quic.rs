@@ -2,9 +2,8 @@
 
 use lb_common::flow::Protocol;
 use lb_common::wire::quic::{LONGEST_SERVER_ID, ServerId};
-use serde_saphyr::Spanned;
 
-use super::file::{self, Word};
+use super::field::{Field, Group, Number, Scalar, Text};
 use super::section::{Section, Seen};
 use super::value;
 
@@ -17,54 +16,83 @@ pub(super) struct Quic {
     configuration: u8,
 }
 
+pub(super) static QUIC: Group = Group {
+    name: "quic",
+    about: "Follows QUIC connections by the server ID in their connection IDs. Only with udp. Default: as any other UDP.",
+    fields: &[&[Field::Scalar(&SERVER_ID_LENGTH), Field::Scalar(&CONFIGURATION)]],
+};
+
+static SERVER_ID_LENGTH: Scalar<Number<u8>> = Scalar {
+    name: "server_id_length",
+    about: "Octets of the server IDs.",
+    remedy: Some("write 1 to 8"),
+    form: Number(1..=LONGEST_SERVER_ID as u8),
+};
+
+/// 7 is what servers write into connection IDs that name no server.
+static CONFIGURATION: Scalar<Number<u8>> = Scalar {
+    name: "configuration",
+    about: "The configuration that the servers write into the first three bits of connection IDs. Default: 0.",
+    remedy: None,
+    form: Number(0..=6),
+};
+
+/// What it may be depends on the service.
+pub(super) static SERVER_ID: Scalar<Text<String>> = Scalar {
+    name: "quic_server_id",
+    about: "The backend's server ID, unique in the service: its octets in hexadecimal. Must be given if the service \
+            has quic, and can't be otherwise.",
+    remedy: None,
+    form: Text(|text| Ok(text.to_owned())),
+};
+
 /// What a service says of it. None if that is wrong; then it has been reported.
 ///
 /// `protocol` is the service's, if it is known.
-pub(super) fn from_written(
-    service: &mut Section,
-    written: Option<&Spanned<file::Quic>>,
-    protocol: Option<Protocol>,
-) -> Option<Quic> {
-    let Some(written) = written else { return Some(Quic::default()) };
+pub(super) fn read(service: &mut Section, protocol: Option<Protocol>) -> Option<Quic> {
+    let Some(node) = service.node(QUIC.name) else { return Some(Quic::default()) };
     let over_udp = protocol.is_none_or(|protocol| protocol == Protocol::UDP);
     if !over_udp {
         let message = "the service is not of UDP, so it has no QUIC; remove it, or write protocol: udp";
-        service.error("quic", written.referenced, message);
+        service.error(QUIC.name, node.at, message);
     }
-    let mut section = service.field("quic", written);
-    let length = written.value.server_id_length.as_ref();
-    let length = section.required("server_id_length", length, "write 1 to 8", |text| {
-        value::number(text, &(1..=LONGEST_SERVER_ID as u8))
-    });
-    // 7 is what servers write into connection IDs that name no server.
-    let configuration = section.optional("configuration", written.value.configuration.as_ref(), 0, |text| {
-        value::number(text, &(0..=6))
-    });
+    let quic = service.section(QUIC.name)?;
+    let (length, configuration) = (quic.required(&SERVER_ID_LENGTH), quic.optional(&CONFIGURATION, 0));
     over_udp.then_some(Quic { server_id_length: length?, configuration: configuration? })
 }
 
 /// The ID by which a backend is named, if its service is QUIC's.
 ///
 /// The outer option is none if it is wrong, missing or taken, or if `quic` isn't known; then that has been reported.
-#[expect(clippy::option_option, reason = "as of every field: known or not; this one may also be absent")]
-pub(super) fn server_id(
+#[expect(clippy::option_option, reason = "known or not, and if known, there or not")]
+pub(super) fn read_server_id(
     backend: &mut Section,
-    word: Option<&Word>,
     quic: Option<Quic>,
     taken: &mut Seen<String>,
 ) -> Option<Option<ServerId>> {
-    const FIELD: &str = "quic_server_id";
     let Quic { server_id_length, configuration } = quic?;
+    let written = backend.word(&SERVER_ID);
     if server_id_length == 0 {
-        if let Some(word) = word {
+        if let Some(word) = written {
             let message = "the service has no quic; remove it, or give the service quic";
-            backend.error(FIELD, word.referenced, message);
+            backend.error(SERVER_ID.name, word.at, message);
         }
         return Some(None);
     }
-    let remedy = format!("write {} hexadecimal digits", usize::from(server_id_length) * 2);
-    let octets = backend.required(FIELD, word, &remedy, |text| value::server_id(text, server_id_length))?;
-    let word = word?;
-    backend.unique(FIELD, word.referenced, taken, word.value.to_ascii_lowercase(), "change one")?;
+    let Some(word) = written else {
+        if backend.node(SERVER_ID.name).is_none() {
+            let digits = usize::from(server_id_length) * 2;
+            backend.error(
+                SERVER_ID.name,
+                backend.at(),
+                format!("missing; write {digits} hexadecimal digits"),
+            );
+        }
+        return None;
+    };
+    let octets = value::server_id(word.text, server_id_length)
+        .map_err(|message| backend.error(SERVER_ID.name, word.at, message))
+        .ok()?;
+    backend.unique(SERVER_ID.name, word.at, taken, word.text.to_ascii_lowercase(), "change one")?;
     Some(Some(ServerId { configuration, octets }))
 }

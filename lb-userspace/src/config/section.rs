@@ -1,87 +1,97 @@
-//! One mapping of the file while it is validated: where it stands and where its errors go.
+//! One mapping of the file while its meaning is read: where it stands and where its errors go.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use serde_saphyr::{Location, Spanned};
-
 use super::error::{ConfigErrors, Position};
-use super::file::{List, Word};
-use super::value;
+use super::field::{Form, Scalar};
+use super::shape::join;
+use super::tree::{Node, Value};
 
 /// What must not be there twice, and on which line it stood first.
 pub(super) type Seen<K> = HashMap<K, u64>;
 
-/// The file itself, an entry of one of its lists, or a field with fields of its own.
-pub(super) struct Section<'a> {
-    /// Such as `services[1]`; empty for the file.
-    path: String,
-    at: Location,
-    errors: &'a mut ConfigErrors,
+/// A scalar and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Word<'t> {
+    pub text: &'t str,
+    pub at: Position,
 }
 
-impl<'a> Section<'a> {
+/// The file itself, an entry of one of its lists, or a field with fields of its own. The shape of all this has been
+/// checked.
+pub(super) struct Section<'t, 'e> {
+    /// Such as `services[1]`; empty for the file.
+    path: String,
+    fields: &'t Node,
+    /// What fields have that aren't written here.
+    defaults: Option<&'t Node>,
+    errors: &'e mut ConfigErrors,
+}
+
+impl<'t> Section<'t, '_> {
     /// The whole file.
-    pub fn root(errors: &'a mut ConfigErrors) -> Self {
-        Section { path: String::new(), at: Location::UNKNOWN, errors }
+    pub fn root<'e>(fields: &'t Node, errors: &'e mut ConfigErrors) -> Section<'t, 'e> {
+        Section { path: String::new(), fields, defaults: None, errors }
     }
 
     /// An entry of a list of this section.
-    pub fn entry<T>(&mut self, list: &str, index: usize, entry: &Spanned<T>) -> Section<'_> {
-        let path = self.path_of(&format!("{list}[{index}]"));
-        Section { path, at: entry.referenced, errors: self.errors }
+    pub fn entry(&mut self, list: &str, index: usize, entry: &'t Node) -> Section<'t, '_> {
+        let path = join(&self.path, &format!("{list}[{index}]"));
+        Section { path, fields: entry, defaults: None, errors: self.errors }
     }
 
-    /// A field of this section that has fields of its own.
-    pub fn field<T>(&mut self, field: &str, fields: &Spanned<T>) -> Section<'_> {
-        let path = self.path_of(field);
-        Section { path, at: fields.referenced, errors: self.errors }
+    /// A field of this section that has fields of its own; none if it isn't written.
+    pub fn section(&mut self, field: &str) -> Option<Section<'t, '_>> {
+        let fields = self.fields.field(field)?;
+        Some(Section { path: join(&self.path, field), fields, defaults: None, errors: self.errors })
     }
 
-    /// A scalar that must be there. `remedy` is what to write when it isn't.
-    ///
-    /// None if it is missing or wrong; then that has been reported.
-    pub fn required<T>(
-        &mut self,
-        field: &str,
-        word: Option<&Word>,
-        remedy: &str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let Some(word) = word else {
-            self.missing(field, remedy);
-            return None;
-        };
-        read(&word.value).map_err(|message| self.error(field, word.referenced, message)).ok()
+    /// The same section, with what fields have that aren't written here.
+    #[must_use]
+    pub fn with_defaults(self, defaults: Option<&'t Node>) -> Self {
+        Section { defaults, ..self }
     }
 
-    /// A scalar with a default.
-    ///
-    /// None if it is wrong; then that has been reported.
-    pub fn optional<T>(
-        &mut self,
-        field: &str,
-        word: Option<&Word>,
-        default: T,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let Some(word) = word else { return Some(default) };
-        read(&word.value).map_err(|message| self.error(field, word.referenced, message)).ok()
+    /// Where it stands.
+    pub fn at(&self) -> Position {
+        self.fields.at
     }
 
-    /// A list that must be there. `remedy` is what to write when it isn't.
-    pub fn list<'w, T>(
-        &mut self,
-        field: &str,
-        list: Option<&'w List<T>>,
-        remedy: &str,
-    ) -> Option<&'w [Spanned<T>]> {
-        if list.is_none() {
-            self.missing(field, remedy);
-        }
-        list.map(|list| list.value.as_slice())
+    /// A field as it is written; none if it isn't.
+    pub fn node(&self, field: &str) -> Option<&'t Node> {
+        self.fields.field(field)
+    }
+
+    /// A scalar as it is written here; none if it isn't, or is no scalar.
+    pub fn word<F>(&self, scalar: &Scalar<F>) -> Option<Word<'t>> {
+        let node = self.fields.field(scalar.name)?;
+        Some(Word { text: node.word()?, at: node.at })
+    }
+
+    /// A list's entries and where it stands; none if it isn't written, or is none.
+    pub fn list(&self, field: &str) -> Option<(&'t [Node], Position)> {
+        let node = self.fields.field(field)?;
+        matches!(node.value, Value::List(_)).then(|| (node.entries(), node.at))
+    }
+
+    /// A scalar that must be there. None if it is missing or wrong; then that has been reported.
+    pub fn required<F: Form>(&self, scalar: &Scalar<F>) -> Option<F::Value> {
+        let node = self.written(scalar.name)?;
+        scalar.form.read(node.word()?).ok()
+    }
+
+    /// A scalar that may be missing; then it is `default`. None if it is wrong; then that has been reported.
+    pub fn optional<F: Form>(&self, scalar: &Scalar<F>, default: F::Value) -> Option<F::Value> {
+        if self.written(scalar.name).is_none() { Some(default) } else { self.required(scalar) }
+    }
+
+    /// A scalar that may be missing. The outer option is none if it is wrong; then that has been reported.
+    #[expect(clippy::option_option, reason = "known or not, and if known, there or not")]
+    pub fn maybe<F: Form>(&self, scalar: &Scalar<F>) -> Option<Option<F::Value>> {
+        if self.written(scalar.name).is_none() { Some(None) } else { self.required(scalar).map(Some) }
     }
 
     /// A name that no neighbour has; `default` and its place if none is written.
@@ -89,22 +99,22 @@ impl<'a> Section<'a> {
     /// None if it is wrong, taken or unknown; then that has been reported.
     pub fn name(
         &mut self,
-        word: Option<&Word>,
-        default: Option<(String, Location)>,
+        scalar: &Scalar<impl Form<Value = String>>,
+        default: Option<(String, Position)>,
         taken: &mut Seen<String>,
     ) -> Option<String> {
-        let (name, at) = match word {
-            Some(word) => (self.required("name", Some(word), "", value::name)?, word.referenced),
+        let (name, at) = match self.node(scalar.name) {
+            Some(node) => (self.required(scalar)?, node.at),
             None => default?,
         };
-        self.unique("name", at, taken, name, "rename one")
+        self.unique(scalar.name, at, taken, name, "rename one")
     }
 
     /// A value that no neighbour has; the second one is reported.
     pub fn unique<K: Clone + Display + Eq + Hash>(
         &mut self,
         field: &str,
-        at: Location,
+        at: Position,
         taken: &mut Seen<K>,
         key: K,
         remedy: &str,
@@ -112,7 +122,7 @@ impl<'a> Section<'a> {
         match taken.entry(key) {
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                entry.insert(at.line());
+                entry.insert(at.line);
                 Some(key)
             }
             Entry::Occupied(entry) => {
@@ -125,18 +135,12 @@ impl<'a> Section<'a> {
     }
 
     /// Reports what is wrong with a field.
-    pub fn error(&mut self, field: &str, at: Location, message: impl Into<String>) {
-        let path = self.path_of(field);
-        self.errors.add(Position::of(at), path, message.into());
+    pub fn error(&mut self, field: &str, at: Position, message: impl Into<String>) {
+        self.errors.add(Some(at), join(&self.path, field), message.into());
     }
 
-    fn missing(&mut self, field: &str, remedy: &str) {
-        let at = Position::of(self.at).unwrap_or(Position::TOP);
-        let path = self.path_of(field);
-        self.errors.add(Some(at), path, format!("missing; {remedy}"));
-    }
-
-    fn path_of(&self, field: &str) -> String {
-        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
+    /// A field's value here, or in the defaults.
+    fn written(&self, field: &str) -> Option<&'t Node> {
+        self.fields.field(field).or_else(|| self.defaults?.field(field))
     }
 }

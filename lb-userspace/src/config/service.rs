@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 
-use lb_common::flow::Protocol;
-use serde_saphyr::Spanned;
-
-use super::backend::{self, Backend};
-use super::file::{self, List, Word};
+use super::backend::{self, BACKENDS, Backend};
+use super::field::{Choice, Entries, Field, Fields, Group, List, NumberOr, Scalar, SomeOf, Text};
 use super::flows::{self, Flows};
-use super::forwarding::{self, Forwarding};
+use super::forwarding::{self, FORWARDING, Forwarding, GUE_PORT};
 use super::loops;
 use super::maps::MapSizes;
 use super::prefix::Prefix;
-use super::quic;
+use super::quic::{self, QUIC};
 use super::section::{Section, Seen};
+use super::tree::Node;
 use super::value;
+use lb_common::flow::Protocol;
 
 /// A service's slots unless the file says otherwise: a hundred for each of several hundred backends, 256 KiB.
 const DEFAULT_TABLE_SIZE: u32 = 65_537;
@@ -66,12 +65,87 @@ pub enum Fragments {
     ByAddresses,
 }
 
+pub(super) static SERVICES: List = List {
+    name: "services",
+    about: "What clients connect to.",
+    remedy: Some("write services: [] if there are none yet"),
+    may_be_empty: true,
+    of: Entries::Sections(FIELDS),
+};
+
+/// What services have that say nothing else.
+pub(super) static DEFAULTS: Group = Group {
+    name: "defaults",
+    about: "What services have that say nothing else.",
+    fields: &[SHARED, flows::FIELDS],
+};
+
+static FIELDS: Fields = &[
+    &[Field::Scalar(&NAME), Field::Scalar(&VIP), Field::Scalar(&PORT), Field::Scalar(&PROTOCOL)],
+    SHARED,
+    flows::FIELDS,
+    &[Field::Section(&QUIC), Field::List(&BACKENDS)],
+];
+
+static SHARED: &[Field] = &[
+    Field::Scalar(&FORWARDING),
+    Field::Scalar(&GUE_PORT),
+    Field::Scalar(&AFFINITY),
+    Field::Scalar(&FRAGMENTS),
+    Field::Scalar(&TABLE_SIZE),
+];
+
+static NAME: Scalar<Text<String>> = Scalar {
+    name: "name",
+    about: "Unique on the node. Default: VIP, port and protocol, as in 192.0.2.1:80/tcp.",
+    remedy: None,
+    form: Text(value::name),
+};
+
+pub(super) static VIP: Scalar<Text<Prefix>> = Scalar {
+    name: "vip",
+    about: "The virtual IP address, or a prefix of such addresses with zeros behind it.",
+    remedy: Some("write the service's IP address or prefix"),
+    form: Text(value::vip),
+};
+
+static PORT: Scalar<NumberOr<Option<u16>>> = Scalar {
+    name: "port",
+    about: "The port, or any: all ports for which the VIP has no other service of the protocol.",
+    remedy: Some("write 1 to 65535, or any"),
+    form: NumberOr(1..=65_535, "any", value::port),
+};
+
+static PROTOCOL: Scalar<Choice<Protocol>> = Scalar {
+    name: "protocol",
+    about: "TCP or UDP.",
+    remedy: Some("write tcp or udp"),
+    form: Choice(PROTOCOLS),
+};
+
 const PROTOCOLS: &[(&str, Protocol)] = &[("tcp", Protocol::TCP), ("udp", Protocol::UDP)];
 
-const AFFINITIES: &[(&str, Affinity)] = &[("flow", Affinity::Flow), ("source", Affinity::Source)];
+static AFFINITY: Scalar<Choice<Affinity>> = Scalar {
+    name: "affinity",
+    about: "Which flows go to the same backend: each for itself, or all of a client's address. Default: flow.",
+    remedy: None,
+    form: Choice(&[("flow", Affinity::Flow), ("source", Affinity::Source)]),
+};
 
-const FRAGMENTS: &[(&str, Fragments)] =
-    &[("follow", Fragments::Follow), ("by-addresses", Fragments::ByAddresses)];
+static FRAGMENTS: Scalar<Choice<Fragments>> = Scalar {
+    name: "fragments",
+    about: "Where a fragment goes that names no port: where the first one went, or where all packets between its \
+            addresses go. Default: follow.",
+    remedy: None,
+    form: Choice(&[("follow", Fragments::Follow), ("by-addresses", Fragments::ByAddresses)]),
+};
+
+static TABLE_SIZE: Scalar<SomeOf> = Scalar {
+    name: "table_size",
+    about: "Slots of the lookup table: a prime, the same on every node. Default: 65537.",
+    remedy: None,
+    form: SomeOf(value::TABLE_SIZES, value::table_size),
+};
 
 /// What services must differ in.
 #[derive(Default)]
@@ -83,34 +157,31 @@ struct Taken {
     fragments: HashMap<(Prefix, Protocol), String>,
 }
 
-/// `maps` is how much there is room for, if that is known.
-pub(super) fn from_written(
-    root: &mut Section,
-    written: Option<&List<file::Service>>,
-    maps: Option<MapSizes>,
-) -> Option<Vec<Service>> {
-    let entries = root.list("services", written, "write services: [] if there are none yet")?;
+/// Those that are right; what is wrong has been reported. `maps` is how much there is room for, if that is known.
+pub(super) fn read(root: &mut Section, maps: Option<MapSizes>) -> Option<Vec<Service>> {
+    let entries = root.list(SERVICES.name)?.0;
     if let Some(maps) = maps {
         check_numbers(root, entries, maps);
     }
     loops::check(root, entries);
+    let defaults = root.node(DEFAULTS.name);
     let mut taken = Taken::default();
     let services = entries.iter().enumerate().filter_map(|(index, entry)| {
-        service(&mut root.entry("services", index, entry), &entry.value, &mut taken)
+        service(&mut root.entry(SERVICES.name, index, entry).with_defaults(defaults), &mut taken)
     });
     Some(services.collect())
 }
 
 /// The maps of the datapath have a number of entries, for all services together.
-fn check_numbers(root: &mut Section, entries: &[Spanned<file::Service>], maps: MapSizes) {
+fn check_numbers(root: &mut Section, entries: &[Node], maps: MapSizes) {
     let most = maps.services as usize;
     if let Some(entry) = entries.get(most) {
         let message = format!("{} services are listed; {}", entries.len(), maps.too_many_services());
-        root.error(&format!("services[{most}]"), entry.referenced, message);
+        root.error(&format!("services[{most}]"), entry.at, message);
     }
     let all = entries.iter().enumerate().flat_map(|(service, entry)| {
-        let backends = entry.value.backends.iter().flat_map(|list| list.value.iter().enumerate());
-        backends.map(move |(index, backend)| (service, index, backend))
+        let backends = entry.field(BACKENDS.name).map_or(&[][..], Node::entries);
+        backends.iter().enumerate().map(move |(index, backend)| (service, index, backend))
     });
     let most = maps.backends as usize;
     let mut surplus = all.skip(most);
@@ -118,52 +189,43 @@ fn check_numbers(root: &mut Section, entries: &[Spanned<file::Service>], maps: M
         let path = format!("services[{service}].backends[{index}]");
         let number = most + 1 + surplus.count();
         let message = format!("all services together list {number} backends; {}", maps.too_many_backends());
-        root.error(&path, entry.referenced, message);
+        root.error(&path, entry.at, message);
     }
 }
 
-fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) -> Option<Service> {
-    let remedy = "write the service's IP address or prefix";
-    let vip = section.required("vip", written.vip.as_ref(), remedy, value::vip);
-    let port = section.required("port", written.port.as_ref(), "write 1 to 65535, or any", value::port);
-    let protocol = section.required("protocol", written.protocol.as_ref(), "write tcp or udp", |text| {
-        value::choice(text, PROTOCOLS)
-    });
-    let forwarding =
-        forwarding::from_written(section, written.forwarding.as_ref(), written.gue_port.as_ref());
-    let affinity = section.optional("affinity", written.affinity.as_ref(), Affinity::default(), |text| {
-        value::choice(text, AFFINITIES)
-    });
-    let fragments = section.optional("fragments", written.fragments.as_ref(), Fragments::default(), |text| {
-        value::choice(text, FRAGMENTS)
-    });
-    let quic = quic::from_written(section, written.quic.as_ref(), protocol);
-    let flows = flows::from_written(section, written, protocol);
-    let table_size =
-        section.optional("table_size", written.table_size.as_ref(), DEFAULT_TABLE_SIZE, value::table_size);
+fn service(section: &mut Section, taken: &mut Taken) -> Option<Service> {
+    let vip = section.required(&VIP);
+    let port = section.required(&PORT);
+    let protocol = section.required(&PROTOCOL);
+    let forwarding = forwarding::read(section);
+    let affinity = section.optional(&AFFINITY, Affinity::default());
+    let fragments = section.optional(&FRAGMENTS, Fragments::default());
+    let quic = quic::read(section, protocol);
+    let flows = flows::read(section, protocol);
+    let table_size = section.optional(&TABLE_SIZE, DEFAULT_TABLE_SIZE);
 
     let mut default_name = None;
-    if let (Some(word), Some(vip), Some(port), Some(protocol)) = (&written.vip, vip, port, protocol) {
+    if let (Some(word), Some(vip), Some(port), Some(protocol)) = (section.word(&VIP), vip, port, protocol) {
         // The same endpoint twice is one fault, even where it is the name too.
         let endpoint = endpoint(vip, port, protocol);
         default_name = section
-            .unique("vip", word.referenced, &mut taken.endpoints, endpoint, "remove one")
-            .map(|endpoint| (endpoint, word.referenced));
+            .unique(VIP.name, word.at, &mut taken.endpoints, endpoint, "remove one")
+            .map(|endpoint| (endpoint, word.at));
         if let (Some((endpoint, _)), Some(Fragments::ByAddresses)) = (&default_name, fragments) {
-            take_fragments(section, written.fragments.as_ref(), (vip, protocol), endpoint, taken);
+            take_fragments(section, (vip, protocol), endpoint, taken);
         }
     }
-    let name = section.name(written.name.as_ref(), default_name, &mut taken.names);
+    let name = section.name(&NAME, default_name, &mut taken.names);
 
-    let backends = backend::from_written(section, written.backends.as_ref(), vip, quic);
-    if let (Some(list), Some(size)) = (&written.backends, table_size)
-        && list.value.len() > size as usize
+    let backends = backend::read(section, vip, quic);
+    if let (Some((entries, at)), Some(size)) = (section.list(BACKENDS.name), table_size)
+        && entries.len() > size as usize
     {
         let message = format!(
             "{} backends are listed; a table of {size} slots has room for {size}, raise table_size",
-            list.value.len()
+            entries.len()
         );
-        section.error("backends", list.referenced, message);
+        section.error(BACKENDS.name, at, message);
     }
     Some(Service {
         name: name?,
@@ -171,7 +233,7 @@ fn service(section: &mut Section, written: &file::Service, taken: &mut Taken) ->
         port: port?,
         protocol: protocol?,
         forwarding: forwarding?,
-        affinity: if flows::is_by_source(written) { Affinity::Source } else { affinity? },
+        affinity: if flows::is_by_source(section) { Affinity::Source } else { affinity? },
         fragments: fragments?,
         quic_server_id_length: quic?.server_id_length,
         flows: flows?,
@@ -189,20 +251,14 @@ fn endpoint(vip: Prefix, port: Option<u16>, protocol: Protocol) -> String {
 }
 
 /// A fragment names no port: one service of a VIP and protocol can take fragments by their addresses.
-fn take_fragments(
-    section: &mut Section,
-    word: Option<&Word>,
-    place: (Prefix, Protocol),
-    endpoint: &str,
-    taken: &mut Taken,
-) {
+fn take_fragments(section: &mut Section, place: (Prefix, Protocol), endpoint: &str, taken: &mut Taken) {
     let first = taken.fragments.entry(place).or_insert_with(|| endpoint.to_owned());
-    if let Some(word) = word
-        && first != endpoint
-    {
+    if first != endpoint {
+        // It may be so by default.
+        let at = section.word(&FRAGMENTS).map_or(section.at(), |word| word.at);
         let message = format!(
             "{endpoint} and {first} are both by-addresses, but fragments name no port; write follow in one"
         );
-        section.error("fragments", word.referenced, message);
+        section.error(FRAGMENTS.name, at, message);
     }
 }

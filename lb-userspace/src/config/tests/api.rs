@@ -82,7 +82,7 @@ fn faults_of_tls() {
         lines(&with_api("{tls: {}}")),
         [
             "lb.yaml:2:12: api.tls.listen: missing; write an address and a port, such as 192.0.2.10:9443",
-            "lb.yaml:2:12: api.tls.certificate: missing; write the path of the daemon's certificate",
+            "lb.yaml:2:12: api.tls.certificate: missing; write the path of the node's certificate",
             "lb.yaml:2:12: api.tls.key: missing; write the path of the certificate's private key",
             "lb.yaml:2:12: api.tls.client_ca: missing; write the path of the certificate that clients' certificates are signed with",
             &format!("lb.yaml:2:12: api.tls.clients: missing; {list}"),

@@ -108,8 +108,8 @@ fn the_example_means_what_it_says() {
     let meant = Config {
         file: file.clone(),
         interfaces: vec![
-            interface("eth0", Mode::Driver, (16, 11), (21, 11)),
-            interface("eth1", Mode::Auto, (22, 11), (22, 11)),
+            interface("eth0", Mode::Driver, (18, 11), (23, 11)),
+            interface("eth1", Mode::Auto, (24, 11), (24, 11)),
         ],
         instance: "default".into(),
         api,
@@ -229,79 +229,77 @@ fn a_key_of_decimal_digits_is_text() {
     }
 }
 
+/// What the row is about, the passage of the base document, and what stands there instead.
+pub(super) const VALID: &[(&str, &str, &str)] = &[
+    ("a key with an exponent in it", "version: 1", "version: 1\nhash_key: 1234567890123456e789012345678901"),
+    ("a key in capitals", "version: 1", "version: 1\nhash_key: 000102030405060708090A0B0C0D0E0F"),
+    ("names that YAML readers take for something else", "name: alpha", "name: on"),
+    ("a name with spaces and quotes", "name: alpha", "name: 'the \"first\" one'"),
+    ("a field without a value has its default", "name: alpha", "name:"),
+    ("the longest interface name", "name: eth0", "name: enp129s0f1np1.4"),
+    ("the same address in two services", "backends: []", "backends: [{address: 10.0.0.1, name: alpha}]"),
+    (
+        "the same VIP and port in another protocol",
+        "vip: 2001:db8::1\n    port: 53",
+        "vip: 192.0.2.1\n    port: 80",
+    ),
+    (
+        "the same VIP and protocol on another port",
+        "2001:db8::1\n    port: 53\n    protocol: udp",
+        "192.0.2.1\n    port: 443\n    protocol: tcp",
+    ),
+    (
+        "any port beside a port",
+        "2001:db8::1\n    port: 53\n    protocol: udp",
+        "192.0.2.1\n    port: any\n    protocol: tcp",
+    ),
+    (
+        "an address beside its prefix",
+        "2001:db8::1\n    port: 53\n    protocol: udp",
+        "192.0.2.0/24\n    port: 80\n    protocol: tcp",
+    ),
+    (
+        "a prefix beside a longer one",
+        "backends: []\n",
+        "backends: []\n  - {vip: '2001:db8::/32', port: 53, protocol: udp, forwarding: l2, backends: []}\n  - {vip: '2001:db8::/33', port: 53, protocol: udp, forwarding: l2, backends: []}\n",
+    ),
+    ("the shortest prefix", "vip: 192.0.2.1", "vip: 192.0.0.0/8"),
+    ("the shortest IPv6 prefix", "vip: 2001:db8::1", "vip: 2001::/16"),
+    ("a backend beside the VIP's prefix", "vip: 192.0.2.1", "vip: 10.0.0.4/30"),
+    (
+        "fragments by addresses in another protocol",
+        "forwarding: l2\n",
+        "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 80\n    protocol: udp\n    forwarding: l2\n    fragments: by-addresses\n",
+    ),
+    (
+        "fragments by addresses beside services where they follow",
+        "forwarding: l2\n",
+        "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 443\n    protocol: tcp\n    forwarding: l2\n    fragments: follow\n",
+    ),
+    (
+        "fragments by addresses of all of a client's flows",
+        "forwarding: l2",
+        "forwarding: l2\n    fragments: by-addresses\n    affinity: source",
+    ),
+    ("the smallest table", "forwarding: l2", "forwarding: l2\n    table_size: 251"),
+    ("the largest table", "forwarding: l2", "forwarding: l2\n    table_size: 4194301"),
+    ("the largest weight", "name: alpha", "weight: 65535"),
+    ("a weight of 0 beside another", "name: alpha", "weight: 0"),
+    ("the largest port", "port: 80", "port: 65535"),
+    ("values in quotes", "port: 80\n    protocol: tcp", "port: \"80\"\n    protocol: 'tcp'"),
+    (
+        "an anchor and its alias",
+        "name: alpha\n      - address: 10.0.0.2",
+        "weight: &w 3\n      - {address: 10.0.0.2, weight: *w}",
+    ),
+    ("a byte order mark", "version: 1", "\u{feff}version: 1"),
+    ("Windows line ends", "version: 1\n", "version: 1\r\n"),
+    ("no services yet", BASE, "version: 1\ninterfaces: [{name: eth0}]\nservices: []\n"),
+];
+
 #[test]
 fn valid_documents() {
-    let rows = [
-        (
-            "a key with an exponent in it",
-            "version: 1",
-            "version: 1\nhash_key: 1234567890123456e789012345678901",
-        ),
-        ("a key in capitals", "version: 1", "version: 1\nhash_key: 000102030405060708090A0B0C0D0E0F"),
-        ("names that YAML readers take for something else", "name: alpha", "name: on"),
-        ("a name with spaces and quotes", "name: alpha", "name: 'the \"first\" one'"),
-        ("a field without a value has its default", "name: alpha", "name:"),
-        ("the longest interface name", "name: eth0", "name: enp129s0f1np1.4"),
-        ("the same address in two services", "backends: []", "backends: [{address: 10.0.0.1, name: alpha}]"),
-        (
-            "the same VIP and port in another protocol",
-            "vip: 2001:db8::1\n    port: 53",
-            "vip: 192.0.2.1\n    port: 80",
-        ),
-        (
-            "the same VIP and protocol on another port",
-            "2001:db8::1\n    port: 53\n    protocol: udp",
-            "192.0.2.1\n    port: 443\n    protocol: tcp",
-        ),
-        (
-            "any port beside a port",
-            "2001:db8::1\n    port: 53\n    protocol: udp",
-            "192.0.2.1\n    port: any\n    protocol: tcp",
-        ),
-        (
-            "an address beside its prefix",
-            "2001:db8::1\n    port: 53\n    protocol: udp",
-            "192.0.2.0/24\n    port: 80\n    protocol: tcp",
-        ),
-        (
-            "a prefix beside a longer one",
-            "backends: []\n",
-            "backends: []\n  - {vip: '2001:db8::/32', port: 53, protocol: udp, forwarding: l2, backends: []}\n  - {vip: '2001:db8::/33', port: 53, protocol: udp, forwarding: l2, backends: []}\n",
-        ),
-        ("the shortest prefix", "vip: 192.0.2.1", "vip: 192.0.0.0/8"),
-        ("the shortest IPv6 prefix", "vip: 2001:db8::1", "vip: 2001::/16"),
-        ("a backend beside the VIP's prefix", "vip: 192.0.2.1", "vip: 10.0.0.4/30"),
-        (
-            "fragments by addresses in another protocol",
-            "forwarding: l2\n",
-            "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 80\n    protocol: udp\n    forwarding: l2\n    fragments: by-addresses\n",
-        ),
-        (
-            "fragments by addresses beside services where they follow",
-            "forwarding: l2\n",
-            "forwarding: l2\n    fragments: by-addresses\n    backends: []\n  - vip: 192.0.2.1\n    port: 443\n    protocol: tcp\n    forwarding: l2\n    fragments: follow\n",
-        ),
-        (
-            "fragments by addresses of all of a client's flows",
-            "forwarding: l2",
-            "forwarding: l2\n    fragments: by-addresses\n    affinity: source",
-        ),
-        ("the smallest table", "forwarding: l2", "forwarding: l2\n    table_size: 251"),
-        ("the largest table", "forwarding: l2", "forwarding: l2\n    table_size: 4194301"),
-        ("the largest weight", "name: alpha", "weight: 65535"),
-        ("a weight of 0 beside another", "name: alpha", "weight: 0"),
-        ("the largest port", "port: 80", "port: 65535"),
-        ("values in quotes", "port: 80\n    protocol: tcp", "port: \"80\"\n    protocol: 'tcp'"),
-        (
-            "an anchor and its alias",
-            "name: alpha\n      - address: 10.0.0.2",
-            "weight: &w 3\n      - {address: 10.0.0.2, weight: *w}",
-        ),
-        ("a byte order mark", "version: 1", "\u{feff}version: 1"),
-        ("Windows line ends", "version: 1\n", "version: 1\r\n"),
-        ("no services yet", BASE, "version: 1\ninterfaces: [{name: eth0}]\nservices: []\n"),
-    ];
-    for (name, from, to) in rows {
+    for (name, from, to) in VALID {
         assert_eq!(lines(&edited(from, to)), [""; 0], "{name}");
     }
 }

@@ -20,8 +20,8 @@ const ROWS: &[Row] = &[
             "lb.yaml:19:5: services[2].vip: missing; write the service's IP address or prefix",
             "lb.yaml:19:5: services[2].port: missing; write 1 to 65535, or any",
             "lb.yaml:19:5: services[2].protocol: missing; write tcp or udp",
-            "lb.yaml:19:5: services[2].forwarding: missing; write l2, ipip or gue",
             "lb.yaml:19:5: services[2].backends: missing; write backends: [] if there are none yet",
+            "lb.yaml:19:5: services[2].forwarding: missing; write l2, ipip or gue",
         ],
     ),
     (

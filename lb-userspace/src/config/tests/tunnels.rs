@@ -11,7 +11,7 @@ const ROWS: &[Row] = &[
         "a prefix without a list",
         "version: 1",
         "version: 1\ntunnel_source: 172.16.0.0/16",
-        &["lb.yaml:2:16: a list is expected here; start each entry with a dash"],
+        &["lb.yaml:2:16: tunnel_source: a list is expected here; start each entry with a dash"],
     ),
     (
         "bits behind the prefix",
@@ -43,7 +43,7 @@ const ROWS: &[Row] = &[
         "an entry without a value",
         "version: 1",
         "version: 1\ntunnel_source:\n  - 172.16.0.0/16\n  -",
-        &["lb.yaml:4:4: a value is missing here; write it, or remove the entry"],
+        &["lb.yaml:4:4: tunnel_source[1]: a value is missing here; write it, or remove the entry"],
     ),
     (
         "two IPv4 prefixes",
