@@ -16,10 +16,9 @@ mod vips;
 mod watch;
 
 use anyhow::Result;
-use sd_notify::NotifyState;
 use tracing::{info, warn};
 
-use crate::{attach, privileges};
+use crate::{attach, privileges, systemd};
 pub use arguments::Arguments;
 use arp::Silence;
 use record::Record;
@@ -55,7 +54,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
 
     info!("ready");
-    notify(NotifyState::Ready);
+    systemd::ready(&format!("VIPs: {}, interfaces: {}", vips.len(), interfaces.join(", ")));
     let signal = tokio::select! {
         signal = stop.signalled() => signal,
         ended = watch::watch(unpacking.as_ref()) => {
@@ -65,15 +64,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
     };
     info!("{signal}: stopping");
-    notify(NotifyState::Stopping);
+    systemd::stopping();
     if let Some(unpacking) = unpacking {
         info!("packets: {}", unpacking.outcomes()?);
     }
     Ok(())
-}
-
-fn notify(state: NotifyState) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        warn!("tell the service manager: {error}");
-    }
 }

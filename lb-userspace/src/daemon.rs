@@ -31,6 +31,7 @@ use crate::kernel_clock;
 use crate::maps::Balancer;
 use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, Observed, Planner, Write, desired, plan};
+use crate::systemd::Watchdog;
 use crate::trace::{self, Names};
 use attachments::Attachments;
 use memory::Memory;
@@ -166,12 +167,14 @@ impl Daemon {
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut settle = interval(SETTLE);
         settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watchdog = Watchdog::new();
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.answer(request),
                     None => return,
                 },
+                () = watchdog.tell() => {}
                 _ = settle.tick() => {
                     let settled = self.settle();
                     self.note(settled.err());

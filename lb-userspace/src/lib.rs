@@ -27,6 +27,7 @@ pub mod programs;
 pub mod roster;
 pub mod rotation;
 mod syscall;
+pub mod systemd;
 pub mod terminal;
 pub mod trace;
 pub mod transition;

@@ -9,8 +9,7 @@ use lb_userspace::api::{Request, Socket, router};
 use lb_userspace::config::Config;
 use lb_userspace::daemon::{self, Daemon};
 use lb_userspace::instance::Instance;
-use lb_userspace::privileges;
-use sd_notify::NotifyState;
+use lb_userspace::{logging, privileges, systemd};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -46,10 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
-        None => {
-            lb_userspace::logging::start();
-            run(&arguments)
-        }
+        None => run(&arguments),
         Some(Command::Detach) => detach(&arguments.config),
         Some(Command::Check { file }) => check(file),
         Some(Command::Schema) => {
@@ -84,6 +80,7 @@ fn check(file: &Path) -> Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
+    logging::start(config.log)?;
     privileges::check()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -91,18 +88,21 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let instance = Instance::take(&config.instance)?;
     daemon::check(&config, &instance)?;
     let socket = Socket::bind(&config.api.socket).await?;
+    let summary = config.summary();
     let daemon = Daemon::start(config.clone(), instance).await?;
     let (ask, questions) = mpsc::channel(16);
-    tokio::spawn(reload(arguments.config.clone(), hangup, ask.clone()));
+    tokio::spawn(reload(arguments.config.clone(), summary.clone(), hangup, ask.clone()));
     let api = router(ask, daemon.tracer());
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    systemd::ready(&summary);
     info!("ready");
-    tokio::select! {
+    let ended = tokio::select! {
         () = daemon.run(questions) => Ok(()),
         ended = socket.serve(api) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-    }?;
+    };
+    systemd::stopping();
+    ended?;
     if arguments.detach_on_exit {
         daemon::detach(&config.instance, &config.state_directory)?;
     } else {
@@ -112,10 +112,13 @@ async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Reads the configuration again at every SIGHUP. One that is wrong, or can't be taken over, changes nothing.
-async fn reload(file: PathBuf, mut hangup: Signal, daemon: mpsc::Sender<Request>) {
+async fn reload(file: PathBuf, mut summary: String, mut hangup: Signal, daemon: mpsc::Sender<Request>) {
     while hangup.recv().await.is_some() {
+        systemd::reloading();
+        let mut of_new = String::new();
         let taken_over = match Config::read(&file) {
             Ok(config) => {
+                of_new = config.summary();
                 let (reply, answer) = oneshot::channel();
                 if daemon.send(Request::Reload(Box::new(config), reply)).await.is_err() {
                     return;
@@ -125,9 +128,16 @@ async fn reload(file: PathBuf, mut hangup: Signal, daemon: mpsc::Sender<Request>
             Err(error) => Err(error.into()),
         };
         match taken_over {
-            Ok(()) => info!("the configuration was read again"),
-            // A configuration has a line for each error.
-            Err(error) => format!("{error:#}").lines().for_each(|line| warn!("{line}")),
+            Ok(()) => {
+                info!("the configuration was read again");
+                summary = of_new;
+                systemd::ready(&summary);
+            }
+            Err(error) => {
+                // A configuration has a line for each error.
+                format!("{error:#}").lines().for_each(|line| warn!("{line}"));
+                systemd::ready(&format!("{summary}; the last reload was refused, the log says why"));
+            }
         }
     }
 }
