@@ -25,8 +25,9 @@ const SYSTEM_PROGRAMS: [(&str, &str, &str); 4] = [
 ];
 
 /// As above, for the end-to-end tests alone.
-const TEST_PROGRAMS: [(&str, &str, &str); 2] = [
+const TEST_PROGRAMS: [(&str, &str, &str); 3] = [
     ("iperf3", "iperf3", "long transfers of the end-to-end tests"),
+    ("systemd-analyze", "systemd", "checks the systemd units"),
     ("traceroute", "traceroute", "what an operator sees on the way to a VIP"),
 ];
 
