@@ -9,6 +9,7 @@ mod backends;
 mod daemon;
 mod defaults;
 mod example;
+mod flows;
 mod key;
 mod limits;
 mod loops;

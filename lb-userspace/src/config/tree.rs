@@ -216,7 +216,11 @@ fn at(marker: granit_parser::Marker) -> Position {
 
 fn explain(error: &ScanError) -> String {
     let message = match error.kind() {
-        ErrorKind::UnexpectedEof => return "the file ends too early; complete its last entry".into(),
+        ErrorKind::RecursionLimitExceeded => {
+            return format!(
+                "lists and fields are nested more than {DEEPEST} deep; check brackets and indentation"
+            );
+        }
         _ => error.info(),
     };
     format!("this is not YAML, {message}; check indentation, quotes and brackets")

@@ -230,9 +230,7 @@ const ROWS: &[Row] = &[
         "lists in lists",
         "backends: []",
         "backends: [[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]",
-        &[
-            "lb.yaml:18:31: this is not YAML, recursion limit exceeded; check indentation, quotes and brackets",
-        ],
+        &["lb.yaml:18:31: lists and fields are nested more than 16 deep; check brackets and indentation"],
     ),
     (
         "an alias of itself",
