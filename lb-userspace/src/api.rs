@@ -1,13 +1,13 @@
 //! What `lbd` answers over its unix socket: HTTP and JSON.
 
+mod problem;
 mod socket;
 mod trace;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::attach::Mode;
 use crate::config::Config;
+use crate::nearest::there_is_none;
 use crate::trace::Listen;
 
+pub use problem::Problem;
 pub use socket::Socket;
 
 /// The node as a whole.
@@ -198,33 +200,45 @@ pub fn router(daemon: mpsc::Sender<Request>, tracer: mpsc::Sender<Listen>) -> Ro
     Router::new()
         .route("/v1/status", get(async |State(daemon)| answer(daemon, |report| report.status).await))
         .route("/v1/services", get(async |State(daemon)| answer(daemon, |report| report.services).await))
+        .route("/v1/services/{name}", get(service))
         .route("/v1/backends", get(async |State(daemon)| answer(daemon, |report| report.backends).await))
         .route("/v1/backends/order", post(order))
         .with_state(daemon)
         .merge(trace::router(tracer))
 }
 
-type Refusal = (StatusCode, String);
-
 async fn answer<T>(
     daemon: mpsc::Sender<Request>,
     part: impl FnOnce(Report) -> T,
-) -> Result<Json<T>, Refusal> {
-    let unavailable = || (StatusCode::SERVICE_UNAVAILABLE, "lbd is shutting down".to_string());
+) -> Result<Json<T>, Problem> {
+    Ok(Json(part(report(daemon).await?)))
+}
+
+async fn report(daemon: mpsc::Sender<Request>) -> Result<Report, Problem> {
     let (question, reply) = oneshot::channel();
-    daemon.send(Request::Report(question)).await.map_err(|_| unavailable())?;
-    let report = reply.await.map_err(|_| unavailable())?;
-    let report = report.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))?;
-    Ok(Json(part(report)))
+    daemon.send(Request::Report(question)).await.map_err(|_| Problem::shutting_down())?;
+    let report = reply.await.map_err(|_| Problem::shutting_down())?;
+    report.map_err(|error| Problem::internal(&error))
+}
+
+async fn service(
+    State(daemon): State<mpsc::Sender<Request>>,
+    Path(name): Path<String>,
+) -> Result<Json<Service>, Problem> {
+    let services = report(daemon).await?.services;
+    if let Some(service) = services.iter().find(|service| service.name == name) {
+        return Ok(Json(service.clone()));
+    }
+    let names = services.iter().map(|service| service.name.as_str());
+    Err(Problem::not_found(there_is_none("service", &name, names)))
 }
 
 async fn order(
     State(daemon): State<mpsc::Sender<Request>>,
     Json(order): Json<OrderBackend>,
-) -> Result<Json<Vec<Ordered>>, Refusal> {
-    let unavailable = || (StatusCode::SERVICE_UNAVAILABLE, "lbd is shutting down".to_string());
+) -> Result<Json<Vec<Ordered>>, Problem> {
     let (question, reply) = oneshot::channel();
-    daemon.send(Request::Order(order, question)).await.map_err(|_| unavailable())?;
-    let ordered = reply.await.map_err(|_| unavailable())?;
-    ordered.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error:#}")))
+    daemon.send(Request::Order(order, question)).await.map_err(|_| Problem::shutting_down())?;
+    let ordered = reply.await.map_err(|_| Problem::shutting_down())?;
+    ordered.map(Json).map_err(|error| Problem::bad_request(format!("{error:#}")))
 }

@@ -1,110 +1,124 @@
-//! Asks lbd over its socket.
+//! Asks lbd.
 
-use std::io::ErrorKind;
-use std::path::Path;
+mod error;
+mod lines;
 
-use anyhow::{Context, Result, bail};
-use axum::http::request::Builder;
-use axum::http::{Request, header};
+use std::path::{Path, PathBuf};
+
+use axum::http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-/// What `GET path` answers.
-///
-/// # Errors
-/// lbd can't be reached or refuses: says what to do.
-pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
-    let (_connection, body) = ask(socket, Request::get(path), Bytes::new()).await?;
-    let body = body.collect().await.context("lbd's answer ends early")?.to_bytes();
-    understand(&body)
+pub use error::Error;
+pub use lines::Lines;
+
+/// An lbd, wherever it is. Each question has a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
 }
 
-/// What `POST path` answers to a question.
-///
-/// # Errors
-/// As [`get`].
-pub async fn post<Q: Serialize, T: DeserializeOwned>(socket: &Path, path: &str, question: &Q) -> Result<T> {
-    let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-    let (_connection, body) = ask(socket, request, serde_json::to_vec(question)?.into()).await?;
-    let body = body.collect().await.context("lbd's answer ends early")?.to_bytes();
-    understand(&body)
-}
+impl Client {
+    /// The one whose unix socket this is.
+    #[must_use]
+    pub fn on_socket(path: &Path) -> Self {
+        Client { socket: path.to_path_buf() }
+    }
 
-/// An answer of lines, which come one by one.
-pub struct Lines {
-    _connection: Connection,
-    body: Incoming,
-    /// What has come behind the last line break.
-    rest: Vec<u8>,
-}
-
-impl Lines {
-    /// What `GET path` begins to answer.
+    /// What `GET path` answers.
     ///
     /// # Errors
     /// lbd can't be reached or refuses: says what to do.
-    pub async fn get(socket: &Path, path: &str) -> Result<Self> {
-        let (connection, body) = ask(socket, Request::get(path), Bytes::new()).await?;
-        Ok(Lines { _connection: connection, body, rest: Vec::new() })
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.ask(Method::GET, path, None::<&()>).await
     }
 
-    /// The next line. If this isn't waited for to the end, nothing is lost.
+    /// What `POST path` answers to a question.
     ///
     /// # Errors
-    /// The answer ends, or isn't understood.
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<T> {
-        loop {
-            if let Some(end) = self.rest.iter().position(|&octet| octet == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return understand(&line);
-            }
-            let Some(Ok(frame)) = self.body.frame().await else { bail!("lbd has ended") };
-            if let Some(octets) = frame.data_ref() {
-                self.rest.extend_from_slice(octets);
-            }
+    /// As [`Client::get`].
+    pub async fn post<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> Result<T, Error> {
+        self.ask(Method::POST, path, Some(question)).await
+    }
+
+    /// What a path answers to a question, if there is one.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn ask<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        question: Option<&Q>,
+    ) -> Result<T, Error> {
+        let (_connection, body) = self.send(method, path, question).await?;
+        understand(&whole(body).await?)
+    }
+
+    /// The lines that `GET path` begins to answer.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn lines(&self, path: &str) -> Result<Lines, Error> {
+        let (connection, body) = self.send(Method::GET, path, None::<&()>).await?;
+        Ok(Lines::new(connection, body))
+    }
+
+    async fn send<Q: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        question: Option<&Q>,
+    ) -> Result<(Connection, Incoming), Error> {
+        let octets = question.map(serde_json::to_vec).transpose().map_err(|_| Error::Garbled)?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "lbd")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(octets.unwrap_or_default().into()))
+            .map_err(|_| Error::Garbled)?;
+        let mut connection = self.connect().await?;
+        let response = connection.send_request(request).await.map_err(|_| Error::Cut)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(Error::refused(status, &whole(response.into_body()).await?));
         }
+        Ok((connection, response.into_body()))
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let unreachable = |cause| Error::Unreachable { socket: self.socket.clone(), cause };
+        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
+        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Error::Cut)?;
+        tokio::spawn(connection);
+        Ok(requests)
     }
 }
 
 /// Keeps an answer coming.
 type Connection = http1::SendRequest<Full<Bytes>>;
 
-async fn ask(socket: &Path, request: Builder, question: Bytes) -> Result<(Connection, Incoming)> {
-    let stream = match UnixStream::connect(socket).await {
-        Ok(stream) => stream,
-        Err(error) => bail!(explain(socket, &error)),
-    };
-    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = request.header(header::HOST, "lbd").body(Full::new(question))?;
-    let response = requests.send_request(request).await.context("lbd closed the connection")?;
-    let status = response.status();
-    let body = response.into_body();
-    if !status.is_success() {
-        let reason = body.collect().await.context("lbd's answer ends early")?.to_bytes();
-        bail!("lbd answers {status}: {}", String::from_utf8_lossy(&reason));
-    }
-    Ok((requests, body))
+/// A name as a part of a path.
+#[must_use]
+pub fn segment(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
-fn understand<T: DeserializeOwned>(answer: &[u8]) -> Result<T> {
-    serde_json::from_slice(answer).context("lbd's answer isn't understood; are lbctl and lbd of one version?")
+async fn whole(body: Incoming) -> Result<Bytes, Error> {
+    Ok(body.collect().await.map_err(|_| Error::Cut)?.to_bytes())
 }
 
-fn explain(socket: &Path, error: &std::io::Error) -> String {
-    let shown = socket.display();
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            format!("{shown}: lbd isn't running here; start it, or name its socket with --socket")
-        }
-        ErrorKind::PermissionDenied => {
-            format!("{shown}: no permission; run as root or as a member of the socket's group")
-        }
-        _ => format!("{shown}: {error}"),
-    }
+fn understand<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(answer).map_err(|_| Error::Garbled)
 }

@@ -11,7 +11,7 @@ use axum::routing::get;
 use futures_util::stream::unfold;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Refusal;
+use super::Problem;
 use crate::trace::{self, Listen};
 
 /// Lines of JSON.
@@ -25,11 +25,10 @@ pub fn router(tracer: mpsc::Sender<Listen>) -> Router {
 async fn lines(
     State(tracer): State<mpsc::Sender<Listen>>,
     Query(query): Query<trace::Query>,
-) -> Result<Response, Refusal> {
-    let unavailable = || (StatusCode::SERVICE_UNAVAILABLE, "lbd is shutting down".to_string());
+) -> Result<Response, Problem> {
     let (answer, lines) = oneshot::channel();
-    tracer.send(Listen { query, answer }).await.map_err(|_| unavailable())?;
-    let lines = lines.await.map_err(|_| unavailable())?.map_err(explain)?;
+    tracer.send(Listen { query, answer }).await.map_err(|_| Problem::shutting_down())?;
+    let lines = lines.await.map_err(|_| Problem::shutting_down())?.map_err(explain)?;
     let lines = unfold(lines, async |mut lines| {
         let line = lines.recv().await?;
         Some((Ok::<_, Infallible>(line), lines))
@@ -37,13 +36,13 @@ async fn lines(
     Ok(([(header::CONTENT_TYPE, LINES)], Body::from_stream(lines)).into_response())
 }
 
-fn explain(refusal: trace::Refusal) -> Refusal {
+fn explain(refusal: trace::Refusal) -> Problem {
     match refusal {
-        trace::Refusal::Query(reason) => (StatusCode::BAD_REQUEST, reason),
+        trace::Refusal::Query(reason) => Problem::bad_request(reason),
         trace::Refusal::TooMany(most) => {
             let reason = format!("{most} others are shown packets; end one of them");
-            (StatusCode::SERVICE_UNAVAILABLE, reason)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason)
         }
-        trace::Refusal::Kernel(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
+        trace::Refusal::Kernel(reason) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason),
     }
 }

@@ -4,6 +4,7 @@ use super::error::{ConfigErrors, Position};
 use super::field::{Described, Entries, Field, Fields, List};
 use super::tree::{Name, Node, Value};
 use super::value::shown;
+use crate::nearest::nearest;
 
 /// Reports what is wrong with the fields of a mapping that stands in `path`, each for itself.
 pub(super) fn check(path: &str, mapping: &Node, known: Fields, errors: &mut ConfigErrors) {
@@ -27,7 +28,7 @@ pub(super) fn check(path: &str, mapping: &Node, known: Fields, errors: &mut Conf
         }
         match known.iter().copied().flatten().find(|field| field.name() == name.text) {
             None => {
-                let nearest = nearest(&name.text, known);
+                let nearest = nearest(&name.text, known.iter().copied().flatten().map(Field::name));
                 meant.extend(nearest);
                 errors.add(Some(name.at), place, unknown(name, nearest, known));
             }
@@ -101,35 +102,4 @@ fn unknown(name: &Name, nearest: Option<&str>, known: Fields) -> String {
     let known: Vec<&str> = known.iter().copied().flatten().map(Field::name).collect();
     let meant = nearest.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
     format!("unknown field; {meant}allowed here are {}", known.join(", "))
-}
-
-/// The known name that a typing mistake or an abbreviation away is `written`.
-fn nearest(written: &str, known: Fields) -> Option<&'static str> {
-    // Two mistakes are a likely slip in a long name and another word altogether in a short one.
-    let slips = |name: &str| if name.len() > 4 { 2 } else { 1 };
-    let near = |name: &str| edits(written, name) <= slips(name);
-    let abbreviated = |name: &str| written.len() > 2 && name.starts_with(written);
-    known
-        .iter()
-        .copied()
-        .flatten()
-        .map(Field::name)
-        .filter(|name| near(name) || abbreviated(name))
-        .min_by_key(|name| edits(written, name))
-}
-
-/// How many characters have to be inserted, removed or replaced (Levenshtein's distance).
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }

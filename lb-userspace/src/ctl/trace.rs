@@ -1,22 +1,23 @@
 //! `lbctl trace`.
 
 use std::future::pending;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use lb_userspace::client::Lines;
-use lb_userspace::trace::{Line, Query, verdicts};
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
-use crate::{Output, say};
+use super::arguments::Output;
+use super::outcome::Outcome;
+use super::session::{Session, say};
+use crate::client::Lines;
+use crate::trace::{Line, Query, verdicts};
 
 /// Which packets, and how long.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Only those of these verdicts and reasons
     #[arg(long, value_name = "VERDICT", value_delimiter = ',')]
     #[arg(value_parser = PossibleValuesParser::new(verdicts()))]
@@ -44,22 +45,23 @@ pub struct Arguments {
 }
 
 /// Prints packets until there were enough of them.
-pub async fn run(socket: &Path, output: Output, arguments: &Arguments) -> Result<()> {
+pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Outcome> {
     let query = Query {
         verdict: arguments.verdict.join(","),
         service: arguments.service.clone(),
         sample: arguments.sample,
         sample_dropped: arguments.sample_dropped,
     };
-    let mut lines = Lines::get(socket, &format!("/v1/trace?{}", serde_urlencoded::to_string(query)?)).await?;
+    let path = format!("/v1/trace?{}", serde_urlencoded::to_string(query)?);
+    let mut lines = session.client.lines(&path).await?;
     tokio::select! {
-        shown = show(&mut lines, output, arguments.count) => shown,
-        () = after(arguments.seconds) => Ok(()),
-        stopped = ctrl_c() => Ok(stopped?),
+        shown = show(&mut lines, session.output, arguments.count) => shown,
+        () = after(arguments.seconds) => Ok(Outcome::Done),
+        stopped = ctrl_c() => Ok(stopped.map(|()| Outcome::Done)?),
     }
 }
 
-async fn show(lines: &mut Lines, output: Output, count: Option<u64>) -> Result<()> {
+async fn show(lines: &mut Lines, output: Output, count: Option<u64>) -> Result<Outcome> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         match lines.next().await? {
@@ -70,15 +72,16 @@ async fn show(lines: &mut Lines, output: Output, count: Option<u64>) -> Result<(
                 let text = match output {
                     Output::Table => packet.to_string(),
                     Output::Json => serde_json::to_string(&packet)?,
+                    Output::Yaml => format!("---\n{}", serde_saphyr::to_string(&packet)?.trim_end()),
                 };
                 if !say(&text)? {
-                    return Ok(());
+                    break;
                 }
                 left -= 1;
             }
         }
     }
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 async fn after(seconds: Option<u64>) {

@@ -1,0 +1,62 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::watch::Watch;
+use super::{backend, outcome, service, trace};
+use crate::config::DEFAULT_SOCKET;
+
+/// The whole line.
+#[derive(Parser)]
+#[command(
+    name = "lbctl",
+    version,
+    about = "Looks into a running lbd, and changes what it does",
+    after_long_help = outcome::HELP,
+    max_term_width = 115,
+    infer_long_args = true
+)]
+pub(super) struct Arguments {
+    /// The socket of lbd
+    #[arg(long, global = true, value_name = "PATH", env = "LB_SOCKET", default_value = DEFAULT_SOCKET)]
+    #[arg(hide_env_values = true)]
+    pub socket: PathBuf,
+
+    /// How to print
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table)]
+    pub output: Output,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+/// The nouns, and what has no noun.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// The node: where it is attached, and what became of every packet
+    Status(Watch),
+    /// What clients connect to
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Where connections are sent
+    #[command(subcommand)]
+    Backend(backend::Command),
+    /// Packets as they come, and what becomes of each
+    Trace(trace::Arguments),
+    /// The versions of lbctl and of lbd
+    Version,
+}
