@@ -2,6 +2,7 @@
 
 mod error;
 mod lines;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -13,22 +14,36 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 pub use error::Error;
 pub use lines::Lines;
+pub use tls::Tls;
 
 /// An lbd, wherever it is. Each question has a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Socket(PathBuf),
+    Tls(Tls),
 }
 
 impl Client {
     /// The one whose unix socket this is.
     #[must_use]
     pub fn on_socket(path: &Path) -> Self {
-        Client { socket: path.to_path_buf() }
+        Client { way: Way::Socket(path.to_path_buf()) }
+    }
+
+    /// The one at the end of this way.
+    #[must_use]
+    pub const fn over_tls(way: Tls) -> Self {
+        Client { way: Way::Tls(way) }
     }
 
     /// What `GET path` answers.
@@ -84,12 +99,12 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, "lbd")
+            .header(header::HOST, self.host())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(octets.unwrap_or_default().into()))
             .map_err(|_| Error::Garbled)?;
         let mut connection = self.connect().await?;
-        let response = connection.send_request(request).await.map_err(|_| Error::Cut)?;
+        let response = connection.send_request(request).await.map_err(Error::Cut)?;
         let status = response.status();
         if !status.is_success() {
             return Err(Error::refused(status, &whole(response.into_body()).await?));
@@ -97,13 +112,31 @@ impl Client {
         Ok((connection, response.into_body()))
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
-        let unreachable = |cause| Error::Unreachable { socket: self.socket.clone(), cause };
-        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Error::Cut)?;
-        tokio::spawn(connection);
-        Ok(requests)
+    fn host(&self) -> &str {
+        match &self.way {
+            Way::Socket(_) => "lbd",
+            Way::Tls(way) => &way.authority,
+        }
     }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        match &self.way {
+            Way::Socket(path) => {
+                let unreachable = |cause| Error::NoSocket { socket: path.clone(), cause };
+                speak(UnixStream::connect(path).await.map_err(unreachable)?).await
+            }
+            Way::Tls(way) => {
+                let unreachable = |cause| Error::NoTls { authority: way.authority.clone(), cause };
+                speak(way.connect().await.map_err(unreachable)?).await
+            }
+        }
+    }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Connection, Error> {
+    let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Error::Cut)?;
+    tokio::spawn(connection);
+    Ok(requests)
 }
 
 /// Keeps an answer coming.
@@ -116,7 +149,7 @@ pub fn segment(name: &str) -> String {
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, Error> {
-    Ok(body.collect().await.map_err(|_| Error::Cut)?.to_bytes())
+    Ok(body.collect().await.map_err(Error::Cut)?.to_bytes())
 }
 
 fn understand<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Error> {

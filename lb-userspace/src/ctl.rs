@@ -35,6 +35,9 @@ use session::Session;
 pub fn main() -> ExitCode {
     let ended = run(&Arguments::parse());
     if let Err(error) = &ended {
+        if let Some(usage) = error.downcast_ref::<clap::Error>() {
+            usage.exit();
+        }
         // What is wrong with a configuration has a line for each error.
         format!("{error:#}").lines().for_each(|line| eprintln!("lbctl: {line}"));
     }

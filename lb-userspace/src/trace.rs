@@ -29,7 +29,7 @@ pub use tracer::{Listen, Refusal, run};
 pub use wanted::{Query, Wanted, verdicts};
 
 /// One line of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Line {
     /// A packet.

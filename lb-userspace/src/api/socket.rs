@@ -6,10 +6,14 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tokio::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
+use tokio::net::UnixStream;
 
 /// Owner and group may connect.
-const PERMISSIONS: u32 = 0o660;
+const OWNER_AND_GROUP: u32 = 0o660;
+
+/// Everyone may connect, and is told then what they may do.
+const EVERYONE: u32 = 0o666;
 
 /// A listening socket, removed when dropped.
 pub struct Socket {
@@ -18,11 +22,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Listens, in place of a socket that a former process left behind.
+    /// Listens, in place of a socket that a former process left behind. Everyone may connect, or only its owner and group.
     ///
     /// # Errors
     /// Another process answers there, something else is there, or the path can't be used.
-    pub async fn bind(path: &Path) -> Result<Self> {
+    pub async fn bind(path: &Path, for_everyone: bool) -> Result<Self> {
         let shown = path.display();
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
@@ -41,19 +45,15 @@ impl Socket {
             Err(error) => return Err(error).context(shown.to_string()),
         }
         let listener = UnixListener::bind(path).with_context(|| shown.to_string())?;
-        fs::set_permissions(path, Permissions::from_mode(PERMISSIONS)).with_context(|| shown.to_string())?;
+        listener.set_nonblocking(true)?;
+        let mode = if for_everyone { EVERYONE } else { OWNER_AND_GROUP };
+        fs::set_permissions(path, Permissions::from_mode(mode)).with_context(|| shown.to_string())?;
         Ok(Socket { path: path.to_path_buf(), listener: Some(listener) })
     }
 
-    /// Serves requests until the runtime ends.
-    ///
-    /// # Errors
-    /// The kernel takes the socket away.
-    pub async fn serve(mut self, router: axum::Router) -> Result<()> {
-        match self.listener.take() {
-            Some(listener) => Ok(axum::serve(listener, router).await?),
-            None => Ok(()),
-        }
+    /// What connections are taken from; it can be had once.
+    pub fn take_listener(&mut self) -> Option<UnixListener> {
+        self.listener.take()
     }
 }
 
@@ -81,8 +81,8 @@ mod tests {
         let directory = directory("replaced");
         let path = directory.join("lbd.sock");
         drop(net::UnixListener::bind(&path).unwrap());
-        let socket = Socket::bind(&path).await.unwrap();
-        let error = Socket::bind(&path).await.err().unwrap().to_string();
+        let socket = Socket::bind(&path, false).await.unwrap();
+        let error = Socket::bind(&path, false).await.err().unwrap().to_string();
         assert!(error.contains("another lbd answers here"), "{error}");
         drop(socket);
         assert!(!path.exists());
@@ -97,7 +97,7 @@ mod tests {
         fs::write(&file, "precious").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         for path in [&file, &link, &directory] {
-            let error = Socket::bind(path).await.err().unwrap().to_string();
+            let error = Socket::bind(path, false).await.err().unwrap().to_string();
             assert_eq!(
                 error,
                 format!("{}: this is not a socket; remove it, or name another `api.socket`", path.display())

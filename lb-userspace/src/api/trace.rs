@@ -2,32 +2,39 @@
 
 use std::convert::Infallible;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures_util::stream::unfold;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::Problem;
+use super::extract::Query;
+use super::{Problem, Tasks};
 use crate::trace::{self, Listen};
 
 /// Lines of JSON.
 const LINES: &str = "application/x-ndjson";
 
-/// The route. Each request asks the task that reads the ring.
-pub fn router(tracer: mpsc::Sender<Listen>) -> Router {
-    Router::new().route("/v1/trace", get(lines)).with_state(tracer)
+pub(super) fn routes() -> OpenApiRouter<Tasks> {
+    OpenApiRouter::new().routes(routes!(lines))
 }
 
-async fn lines(
-    State(tracer): State<mpsc::Sender<Listen>>,
-    Query(query): Query<trace::Query>,
-) -> Result<Response, Problem> {
+/// Packets as they come, until whoever asks hangs up
+#[utoipa::path(
+    get,
+    path = "/v1/trace",
+    params(trace::Query),
+    responses(
+        (status = 200, description = "lines of JSON", body = trace::Line, content_type = "application/x-ndjson"),
+        (status = "default", description = "why not", body = Problem),
+    )
+)]
+async fn lines(State(tasks): State<Tasks>, Query(query): Query<trace::Query>) -> Result<Response, Problem> {
     let (answer, lines) = oneshot::channel();
-    tracer.send(Listen { query, answer }).await.map_err(|_| Problem::shutting_down())?;
+    tasks.tracer.send(Listen { query, answer }).await.map_err(|_| Problem::shutting_down())?;
     let lines = lines.await.map_err(|_| Problem::shutting_down())?.map_err(explain)?;
     let lines = unfold(lines, async |mut lines| {
         let line = lines.recv().await?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lb_userspace::api::{Request, Socket, router};
+use lb_userspace::api::{Request, Server, router};
 use lb_userspace::config::Config;
 use lb_userspace::daemon::{self, Daemon};
 use lb_userspace::instance::Instance;
@@ -87,7 +87,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let hangup = signal(SignalKind::hangup())?;
     let instance = Instance::take(&config.instance)?;
     daemon::check(&config, &instance)?;
-    let socket = Socket::bind(&config.api.socket).await?;
+    let server = Server::bind(&config.api).await?;
     let summary = config.summary();
     let daemon = Daemon::start(config.clone(), instance).await?;
     let (ask, questions) = mpsc::channel(16);
@@ -97,7 +97,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     info!("ready");
     let ended = tokio::select! {
         () = daemon.run(questions) => Ok(()),
-        ended = socket.serve(api) => ended,
+        ended = server.serve(api) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };

@@ -15,8 +15,15 @@ use crate::api::Problem;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Error {
+    /// Nobody can be asked over TLS.
+    NoTls {
+        /// Host and port.
+        authority: String,
+        /// What the kernel or TLS says.
+        cause: io::Error,
+    },
     /// Nobody can be asked on this socket.
-    Unreachable {
+    NoSocket {
         /// Where lbd was looked for.
         socket: PathBuf,
         /// What the kernel says.
@@ -24,8 +31,8 @@ pub enum Error {
     },
     /// lbd refuses.
     Refused(Problem),
-    /// The connection ended within an answer.
-    Cut,
+    /// The connection ended before the answer did.
+    Cut(hyper::Error),
     /// The lines have ended.
     Ended,
     /// Question or answer isn't one that both understand.
@@ -33,6 +40,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether lbd was asked at all.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Error::NoTls { .. } | Error::NoSocket { .. })
+    }
+
     /// An answer with another status than success.
     pub(super) fn refused(status: StatusCode, body: &[u8]) -> Self {
         let mut problem = serde_json::from_slice(body).unwrap_or_else(|_| {
@@ -47,9 +60,22 @@ impl Error {
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         match self {
-            Error::Unreachable { socket, cause } => explain(f, socket, cause),
+            Error::NoSocket { socket, cause } => explain(f, socket, cause),
+            Error::NoTls { authority, cause } => {
+                write!(
+                    f,
+                    "{authority}: {cause}; see whether api.tls is configured there, and --ca is its authority"
+                )
+            }
             Error::Refused(problem) => problem.fmt(f),
-            Error::Cut => f.write_str("lbd closed the connection; see its log, and ask again"),
+            Error::Cut(cause) => {
+                // The innermost says most: TLS tells why a certificate isn't taken.
+                let mut cause: &dyn error::Error = cause;
+                while let Some(inner) = cause.source() {
+                    cause = inner;
+                }
+                write!(f, "lbd closed the connection: {cause}")
+            }
             Error::Ended => f.write_str("lbd has ended"),
             Error::Garbled => {
                 f.write_str("lbd's answer isn't understood; are lbctl and lbd of one version? lbctl version")

@@ -8,6 +8,8 @@ use super::watch::Watch;
 use super::{backend, outcome, service, trace};
 use crate::config::DEFAULT_SOCKET;
 
+const REMOTE: &str = "Over TCP";
+
 /// The whole line.
 #[derive(Parser)]
 #[command(
@@ -23,6 +25,22 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_name = "PATH", env = "LB_SOCKET", default_value = DEFAULT_SOCKET)]
     #[arg(hide_env_values = true)]
     pub socket: PathBuf,
+
+    /// An lbd on another node instead of a socket, as in <https://lb1.example:9443>
+    #[arg(long, global = true, help_heading = REMOTE)]
+    pub url: Option<String>,
+
+    /// With this certificate, in PEM
+    #[arg(long, global = true, help_heading = REMOTE, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, global = true, help_heading = REMOTE, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// The authority that has signed lbd's certificate, in PEM
+    #[arg(long, global = true, help_heading = REMOTE, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 
     /// How to print
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table)]

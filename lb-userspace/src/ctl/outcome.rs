@@ -30,9 +30,7 @@ pub(super) fn exit_code(ended: &Result<Outcome>) -> ExitCode {
     ExitCode::from(match ended {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Changes) => 4,
-        Err(error) => match error.downcast_ref() {
-            Some(client::Error::Unreachable { .. }) => 3,
-            _ => 1,
-        },
+        Err(error) if error.downcast_ref().is_some_and(client::Error::is_unreachable) => 3,
+        Err(_) => 1,
     })
 }

@@ -1,15 +1,17 @@
 //! To whom questions go, and how answers are printed.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Output};
 use super::outcome::Outcome;
 use super::table::{Look, Tabular};
 use super::watch::Watch;
-use crate::client::Client;
+use crate::client::{Client, Tls};
 
 /// One run of `lbctl`.
 pub(super) struct Session {
@@ -23,13 +25,10 @@ pub(super) struct Session {
 
 impl Session {
     /// # Errors
-    /// What was typed says not clearly who is asked.
+    /// What was typed doesn't say who is asked, or a certificate can't be used.
     pub fn new(arguments: &Arguments) -> Result<Self> {
-        Ok(Session {
-            client: Client::on_socket(&arguments.socket),
-            output: arguments.output,
-            look: Look::of_stdout(),
-        })
+        let client = client(arguments)?;
+        Ok(Session { client, output: arguments.output, look: Look::of_stdout() })
     }
 
     /// Prints an answer, or the answers to a question that is asked again and again.
@@ -63,6 +62,19 @@ impl Session {
     }
 }
 
+fn client(arguments: &Arguments) -> Result<Client> {
+    let Arguments { socket, url, cert, key, ca, .. } = arguments;
+    match (url, cert, key, ca) {
+        (Some(url), Some(cert), Some(key), Some(ca)) => Ok(Client::over_tls(Tls::new(url, cert, key, ca)?)),
+        (None, None, None, None) => Ok(Client::on_socket(socket)),
+        _ => {
+            let kind = ErrorKind::MissingRequiredArgument;
+            let wanted = "--url, --cert, --key and --ca are needed together";
+            Err(Arguments::command().error(kind, wanted).into())
+        }
+    }
+}
+
 /// Prints text and a line break. Returns whether someone goes on reading: whoever closes the pipe, as
 /// `lbctl … | head -1` does, has seen enough.
 ///
@@ -72,7 +84,7 @@ pub(super) fn say(text: &str) -> Result<bool> {
     let mut stdout = io::stdout();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("standard output"),
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Forwarding;
 use crate::frame::Frame;
 
 /// One packet, and what became of it. Headers and octets are those of the frame as it left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Packet {
     /// When, in UTC (RFC 3339).
     pub time: String,
@@ -48,7 +48,7 @@ pub struct Packet {
 }
 
 /// What an Ethernet header says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Link {
     /// MAC address of the sender.
     pub source: String,
@@ -59,11 +59,13 @@ pub struct Link {
 }
 
 /// What the headers of an IP packet say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Datagram {
     /// Sender.
+    #[schema(value_type = String)]
     pub source: IpAddr,
     /// Receiver.
+    #[schema(value_type = String)]
     pub destination: IpAddr,
     /// `tcp`, `udp`, `icmp`, `icmpv6`, or a number (IANA "Assigned Internet Protocol Numbers").
     pub protocol: String,

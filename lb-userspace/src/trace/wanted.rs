@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::names::Names;
 
 /// Which packets someone wants to see, as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Query {
     /// Verdicts and reasons, separated by commas; all if empty.
     pub verdict: String,
