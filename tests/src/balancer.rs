@@ -63,7 +63,7 @@ impl<'lab> Balancer<'lab> {
         let times = || self.log().matches("the configuration was read again").count();
         let before = times();
         fs::write(self.lab.directory().join("lb.yaml"), configuration)?;
-        kill(self.daemon.id(), Signal::SIGHUP)?;
+        self.signal(Signal::SIGHUP)?;
         wait::until("the configuration taken over", || Ok((times() > before).then_some(())))
             .with_context(|| self.log())
     }
@@ -74,7 +74,7 @@ impl<'lab> Balancer<'lab> {
     /// It doesn't, in time: with what it says.
     pub fn refuse(&self, configuration: &str, words: &str) -> Result<()> {
         fs::write(self.lab.directory().join("lb.yaml"), configuration)?;
-        kill(self.daemon.id(), Signal::SIGHUP)?;
+        self.signal(Signal::SIGHUP)?;
         wait::until("a refusal", || Ok(self.log().contains(words).then_some(()))).with_context(|| self.log())
     }
 
@@ -90,6 +90,14 @@ impl<'lab> Balancer<'lab> {
     #[must_use]
     pub fn log(&self) -> String {
         self.daemon.log()
+    }
+
+    /// Sends `lbd` a signal.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.daemon.id(), signal).context("lbd")
     }
 
     /// Ends `lbd` with SIGTERM, and takes the program off the network.
