@@ -15,6 +15,7 @@ pub mod access;
 mod backend;
 pub mod bounds;
 mod document;
+mod events;
 mod extract;
 mod guard;
 mod node;
@@ -39,6 +40,7 @@ use reports::Reports;
 
 pub use backend::{Backend, BackendState, OrderBackend, Ordered};
 pub use document::document;
+pub use events::{EventLine, WhichEvents};
 pub use node::{Interface, Status};
 pub use problem::Problem;
 pub use server::Server;
@@ -90,6 +92,7 @@ fn routes() -> (Router<Tasks>, OpenApi) {
         .merge(node::routes())
         .merge(service::routes())
         .merge(backend::routes())
+        .merge(events::routes())
         .merge(trace::routes())
         .split_for_parts()
 }

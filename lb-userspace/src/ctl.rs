@@ -12,6 +12,7 @@
 
 mod arguments;
 mod backend;
+mod events;
 mod outcome;
 mod service;
 mod session;
@@ -57,6 +58,7 @@ async fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Status(watch) => status::run(&session, *watch).await,
         Command::Service(command) => service::run(&session, command).await,
         Command::Backend(command) => backend::run(&session, command).await,
+        Command::Events(arguments) => events::run(&session, arguments).await,
         Command::Trace(arguments) => trace::run(&session, arguments).await,
         Command::Version => version::run(&session).await,
     }

@@ -7,6 +7,7 @@ mod memory;
 mod report;
 mod settle;
 mod takeover;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,12 +19,13 @@ use anyhow::{Context, Error, Result};
 use lb_common::clock::Tick;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::api::Request;
 use crate::attach::Attachment;
 use crate::census::Census;
 use crate::config::Config;
+use crate::events::{Event, tell};
 use crate::hash_key;
 use crate::image::Image;
 use crate::instance::Instance;
@@ -36,6 +38,7 @@ use crate::trace::{self, Names};
 use attachments::Attachments;
 use memory::Memory;
 use takeover::Takeover;
+use told::Told;
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
 const NEIGHBOURS_AT_START: Duration = Duration::from_millis(1500);
@@ -74,6 +77,8 @@ pub struct Daemon {
     refused: BTreeMap<u32, u64>,
     /// The backends that ways are asked for.
     addresses: watch::Sender<BTreeSet<IpAddr>>,
+    /// What was told of services and backends.
+    told: Told,
     /// Why the maps don't hold what they should, or the network isn't known.
     trouble: Option<String>,
     /// For those who are shown packets.
@@ -136,6 +141,7 @@ impl Daemon {
             next_hops: NextHops::new(),
             present,
             desired: desired(&config, &NextHops::new()),
+            told: Told::default(),
             trouble: None,
             names,
             tracer,
@@ -212,7 +218,10 @@ impl Daemon {
         let now = kernel_clock::now()?;
         let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now };
         let desired = self.planner.desired(&self.config, &self.present, observed);
-        log::changes(&self.config, &self.desired, &desired, &next_hops, &self.network);
+        let news = self.told.news(&self.config, &desired, |service, backend| {
+            told::way(&self.config, &self.network, &next_hops, service, backend)
+        });
+        news.into_iter().for_each(tell);
         self.next_hops = next_hops;
         self.desired = desired;
         self.addresses.send_if_modified(|addresses| {
@@ -237,15 +246,14 @@ impl Daemon {
         former.map(|backend| backend.egress).chain(egresses(next_hops)).collect()
     }
 
-    /// Logs what went wrong, once for as long as it lasts.
+    /// Tells what went wrong, once for as long as it lasts.
     fn note(&mut self, error: Option<Error>) {
         let trouble = error.map(|error| format!("{error:#}"));
         if trouble != self.trouble {
-            if let Some(trouble) = &trouble {
-                warn!("the maps stay as they are: {trouble}; trying again");
-            } else {
-                info!("the maps are up to date again");
-            }
+            tell(match &trouble {
+                Some(trouble) => Event::Trouble { reason: trouble.clone() },
+                None => Event::TroubleOver,
+            });
             self.trouble = trouble;
         }
     }

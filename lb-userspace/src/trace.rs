@@ -18,7 +18,6 @@ mod listeners;
 mod names;
 mod packet;
 mod tracer;
-mod utc;
 mod wanted;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::extract::State;
+use axum::extract;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::extract::{Json, Query};
 use super::{Problem, Request, Tasks};
 use crate::nearest::there_is_none;
+use crate::roster::State;
 
 /// A backend of one service and what it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +68,18 @@ pub enum BackendState {
     Leaving,
 }
 
+impl From<State> for BackendState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Active => BackendState::Active,
+            State::Draining => BackendState::Draining,
+            State::Down => BackendState::Down,
+            State::Disabled => BackendState::Disabled,
+            State::Leaving => BackendState::Leaving,
+        }
+    }
+}
+
 /// An order to a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -114,7 +127,10 @@ pub(super) fn routes() -> OpenApiRouter<Tasks> {
         (status = "default", description = "why not", body = Problem),
     )
 )]
-async fn backends(State(tasks): State<Tasks>, Query(which): Query<Which>) -> Result<Response, Problem> {
+async fn backends(
+    extract::State(tasks): extract::State<Tasks>,
+    Query(which): Query<Which>,
+) -> Result<Response, Problem> {
     let report = tasks.reports.next().await?;
     let Some(service) = which.service else { return Ok(Json(&report.backends).into_response()) };
     if !report.services.iter().any(|known| known.name == service) {
@@ -136,7 +152,7 @@ async fn backends(State(tasks): State<Tasks>, Query(which): Query<Which>) -> Res
     )
 )]
 async fn order(
-    State(tasks): State<Tasks>,
+    extract::State(tasks): extract::State<Tasks>,
     Json(order): Json<OrderBackend>,
 ) -> Result<Json<Vec<Ordered>>, Problem> {
     let (question, reply) = oneshot::channel();

@@ -16,10 +16,10 @@ use super::{Problem, Tasks};
 use crate::trace::{self, Listen};
 
 /// Lines of JSON.
-const LINES: &str = "application/x-ndjson";
+pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) fn routes() -> OpenApiRouter<Tasks> {
-    OpenApiRouter::new().routes(routes!(lines))
+    OpenApiRouter::new().routes(routes!(packets))
 }
 
 /// Packets as they come, until whoever asks hangs up
@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Tasks> {
         (status = "default", description = "why not", body = Problem),
     )
 )]
-async fn lines(State(tasks): State<Tasks>, Query(query): Query<trace::Query>) -> Result<Response, Problem> {
+async fn packets(State(tasks): State<Tasks>, Query(query): Query<trace::Query>) -> Result<Response, Problem> {
     let (answer, lines) = oneshot::channel();
     tasks.tracer.send(Listen { query, answer }).await.map_err(|_| Problem::shutting_down())?;
     let lines = lines.await.map_err(|_| Problem::shutting_down())?.map_err(explain)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::watch::Watch;
-use super::{backend, outcome, service, trace};
+use super::{backend, events, outcome, service, trace};
 use crate::config::DEFAULT_SOCKET;
 
 const REMOTE: &str = "Over TCP";
@@ -73,6 +73,8 @@ pub(super) enum Command {
     /// Where connections are sent
     #[command(subcommand)]
     Backend(backend::Command),
+    /// What happened: the last events, and those to come
+    Events(events::Arguments),
     /// Packets as they come, and what becomes of each
     Trace(trace::Arguments),
     /// The versions of lbctl and of lbd

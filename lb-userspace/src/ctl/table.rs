@@ -113,6 +113,20 @@ pub(super) fn in_mood(text: String, mood: Mood) -> Cell {
     })
 }
 
+/// A line in the colour of a mood, if there may be colours.
+pub(super) fn coloured(text: &str, mood: Mood, look: Look) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    if look.colour {
+        table.enforce_styling();
+    }
+    table.add_row([in_mood(text.to_owned(), mood)]);
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 0));
+    });
+    table.trim_fmt()
+}
+
 /// As in `no_backend 3, bad_header 1`; 0 if there are none.
 pub(super) fn reasons(counts: &BTreeMap<String, u64>) -> String {
     if counts.is_empty() {

@@ -1,11 +1,11 @@
 //! Changes while packets pass: another configuration, and orders to backends.
 
 use anyhow::{Result, bail, ensure};
-use tracing::info;
 
 use super::Daemon;
 use crate::api::{OrderBackend, Ordered, Request};
 use crate::config::{AdminState, Config};
+use crate::events::{Event, tell};
 use crate::roster::ServiceId;
 
 impl Daemon {
@@ -62,7 +62,8 @@ impl Daemon {
         let former = std::mem::replace(&mut self.config, config);
         // Services are told of in their order.
         self.desired.services.clear();
-        info!("{} services instead of {}", self.config.services.len(), former.services.len());
+        let (services, former_services) = (self.config.services.len(), former.services.len());
+        tell(Event::ConfigurationChanged { services, former_services });
         self.update()
     }
 

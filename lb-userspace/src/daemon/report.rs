@@ -7,12 +7,11 @@ use lb_common::flow::Protocol;
 use lb_common::verdict::{Answer, DropReason, FORWARDED, PassReason, PinEvent, RECEIVED, Verdict};
 
 use super::Daemon;
-use crate::api::{Backend, BackendState, Interface, Report, Service, Slots, Status};
+use crate::api::{Backend, Interface, Report, Service, Slots, Status};
 use crate::config::{self, Forwarding};
 use crate::image::Counters;
 use crate::next_hop::NextHop;
 use crate::planner::{DesiredBackend, Progress};
-use crate::roster::State;
 
 impl Daemon {
     /// Everything, at this moment.
@@ -86,13 +85,7 @@ impl Daemon {
             name: desired.id.name.clone(),
             address: desired.id.address,
             weight: desired.weight,
-            state: match desired.state {
-                State::Active => BackendState::Active,
-                State::Draining => BackendState::Draining,
-                State::Down => BackendState::Down,
-                State::Disabled => BackendState::Disabled,
-                State::Leaving => BackendState::Leaving,
-            },
+            state: desired.state.into(),
             reason: desired.obstacle.as_ref().map(ToString::to_string),
             interface: hop.map(|hop| self.network.name(hop.link.egress)),
             next_hop_mac: hop.map(NextHop::mac),

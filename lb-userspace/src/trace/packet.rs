@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::headers::{self, Headers};
 use super::names::Names;
-use super::utc::utc;
 use crate::config::Forwarding;
 use crate::frame::Frame;
+use crate::utc::utc;
 
 /// One packet, and what became of it. Headers and octets are those of the frame as it left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

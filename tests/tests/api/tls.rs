@@ -104,20 +104,8 @@ fn the_certificates_name_decides() -> Result<()> {
         ("writer", "ca", read, 0, ""),
         ("writer", "ca", write, 0, ""),
         ("unknown", "ca", read, 1, "root may not use this API; list the name in api.tls.clients"),
-        (
-            "expired",
-            "ca",
-            read,
-            1,
-            "lbd closed the connection: received fatal alert: CertificateExpired",
-        ),
-        (
-            "stranger",
-            "ca",
-            read,
-            1,
-            "lbd closed the connection: received fatal alert: UnknownCA",
-        ),
+        ("expired", "ca", read, 1, "lbd closed the connection: received fatal alert: CertificateExpired"),
+        ("stranger", "ca", read, 1, "lbd closed the connection: received fatal alert: UnknownCA"),
         ("reader", "foreign", read, 3, "198.51.100.10:9443: invalid peer certificate: UnknownIssuer; "),
     ];
     for (certificate, ca, arguments, code, words) in rows {
