@@ -9,9 +9,11 @@
 //! | `table` | answers as tables for people |
 //! | `watch` | the same question again and again |
 //! | `outcome` | how it ends: exit codes |
+//! | `complete` | how a line may go on, for shells |
 
 mod arguments;
 mod backend;
+mod complete;
 mod events;
 mod outcome;
 mod service;
@@ -34,6 +36,7 @@ use session::Session;
 /// Does what the process's arguments say.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer_shell();
     let ended = run(&Arguments::parse());
     if let Err(error) = &ended {
         if let Some(usage) = error.downcast_ref::<clap::Error>() {
@@ -60,6 +63,7 @@ async fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Backend(command) => backend::run(&session, command).await,
         Command::Events(arguments) => events::run(&session, arguments).await,
         Command::Trace(arguments) => trace::run(&session, arguments).await,
+        Command::Completions(arguments) => complete::run(arguments),
         Command::Version => version::run(&session).await,
     }
 }

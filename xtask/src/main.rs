@@ -39,6 +39,8 @@ enum Task {
     /// Figures, measured here and now
     #[command(subcommand)]
     Bench(Bench),
+    /// Man pages and completions, in target/docs
+    Docs,
     /// Inputs that nobody thought of, for the datapath on the host
     Fuzz {
         /// How long each target runs
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo(keep),
         Task::Test { thorough } => test(thorough),
         Task::Bench(Bench::Consistency) => bench(),
+        Task::Docs => docs(),
         Task::Fuzz { minutes, keep, target } => fuzz::run(&workspace(), target, minutes, keep),
     };
     match done {
@@ -94,6 +97,17 @@ fn demo(keep: bool) -> Result<()> {
 fn bench() -> Result<()> {
     setup::run(&workspace())?;
     cargo(&["run", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])
+}
+
+fn docs() -> Result<()> {
+    setup::run(&workspace())?;
+    cargo(&["build", "--quiet", "--package", "lb-userspace", "--bins"])?;
+    let directory = workspace().join("target/docs");
+    run(cargo_command(&["run", "--quiet", "--package", "lb-tests", "--bin", "lb-docs"])
+        .arg("--")
+        .arg(&directory))?;
+    println!("{}: man pages in man1; completions in bash, zsh and fish", directory.display());
+    Ok(())
 }
 
 fn test(thorough: bool) -> Result<()> {

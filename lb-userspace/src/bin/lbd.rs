@@ -8,11 +8,12 @@ use clap::{Parser, Subcommand};
 use lb_userspace::api::{Request, Server, router};
 use lb_userspace::config::Config;
 use lb_userspace::daemon::{self, Daemon};
+use lb_userspace::events::{Event, tell};
 use lb_userspace::instance::Instance;
 use lb_userspace::{logging, privileges, systemd};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::info;
 
 #[derive(Parser)]
 #[command(version, about = "Layer-4 load balancer: attaches the datapath and keeps its tables true")]
@@ -134,8 +135,7 @@ async fn reload(file: PathBuf, mut summary: String, mut hangup: Signal, daemon: 
                 systemd::ready(&summary);
             }
             Err(error) => {
-                // A configuration has a line for each error.
-                format!("{error:#}").lines().for_each(|line| warn!("{line}"));
+                tell(Event::ConfigurationRefused { reason: format!("{error:#}") });
                 systemd::ready(&format!("{summary}; the last reload was refused, the log says why"));
             }
         }

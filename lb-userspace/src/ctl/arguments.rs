@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::watch::Watch;
-use super::{backend, events, outcome, service, trace};
+use super::{backend, complete, events, outcome, service, trace};
 use crate::config::DEFAULT_SOCKET;
 
-const REMOTE: &str = "Over TCP";
+const GLOBAL: &str = "Options of every command";
+const REMOTE: &str = "For an lbd on another node, instead of --socket";
 
 /// The whole line.
 #[derive(Parser)]
@@ -23,10 +24,10 @@ const REMOTE: &str = "Over TCP";
 pub(super) struct Arguments {
     /// The socket of lbd
     #[arg(long, global = true, value_name = "PATH", env = "LB_SOCKET", default_value = DEFAULT_SOCKET)]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env_values = true, help_heading = GLOBAL)]
     pub socket: PathBuf,
 
-    /// An lbd on another node instead of a socket, as in <https://lb1.example:9443>
+    /// Where it listens, as in `https://lb1.example:9443`
     #[arg(long, global = true, help_heading = REMOTE)]
     pub url: Option<String>,
 
@@ -44,6 +45,7 @@ pub(super) struct Arguments {
 
     /// How to print
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t = Output::Table)]
+    #[arg(help_heading = GLOBAL)]
     pub output: Output,
 
     /// What to do
@@ -77,6 +79,8 @@ pub(super) enum Command {
     Events(events::Arguments),
     /// Packets as they come, and what becomes of each
     Trace(trace::Arguments),
+    /// What makes a shell complete commands and names: for bash, source <(lbctl completions bash)
+    Completions(complete::Arguments),
     /// The versions of lbctl and of lbd
     Version,
 }

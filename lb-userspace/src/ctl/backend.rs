@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 
+use super::complete::{backends, services};
 use super::outcome::Outcome;
 use super::session::Session;
 use super::table::{Align, Look, Mood, Sheet, Tabular, in_mood};
@@ -36,10 +37,11 @@ pub(super) enum Command {
 #[derive(Args)]
 pub(super) struct Which {
     /// Its name or address
+    #[arg(add = backends())]
     backend: String,
 
     /// In this service; else in all that have it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = services())]
     service: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use tokio::signal::ctrl_c;
 
 use super::arguments::Output;
+use super::complete::services;
 use super::outcome::Outcome;
 use super::session::{Session, say};
 use super::table::{Mood, coloured};
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
     follow: bool,
 
     /// Only those of this service
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = services())]
     service: Option<String>,
 
     /// Only those with a greater number (see -o json)

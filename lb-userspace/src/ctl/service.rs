@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Subcommand;
 
+use super::complete::services;
 use super::outcome::Outcome;
 use super::session::Session;
 use super::table::{Align, Look, Sheet, Tabular, reasons};
@@ -20,6 +21,7 @@ pub(super) enum Command {
     /// All that is known of one
     Show {
         /// Its name
+        #[arg(add = services())]
         name: String,
 
         #[command(flatten)]

@@ -10,6 +10,7 @@ use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
 use super::arguments::Output;
+use super::complete::services;
 use super::outcome::Outcome;
 use super::session::{Session, say};
 use crate::client::Lines;
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
     verdict: Vec<String>,
 
     /// Only those of this service
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = services())]
     service: Option<String>,
 
     /// One in N of those that are forwarded or passed, on each CPU
