@@ -182,7 +182,7 @@ fn what_cannot_be_shown_is_said_in_one_line() -> Result<()> {
     let Finished { status, stderr, stdout } =
         finish(&mut lbctl(&lab, &["--service", "ftp & co"])?, PATIENCE)?;
     assert_eq!((status.code(), stdout.as_str()), (Some(1), ""));
-    let reason = "there is no service ftp & co; see: lbctl service list";
+    let reason = "there is no service ftp & co; lbctl service list shows all";
     assert_eq!(stderr, format!("lbctl: {reason}\n"));
     for wrong in [["--verdict", "lost"], ["--sample", "0"], ["--count", "0"]] {
         let Finished { status, stderr, .. } = finish(&mut lbctl(&lab, &wrong)?, PATIENCE)?;

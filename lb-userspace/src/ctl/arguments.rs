@@ -18,8 +18,7 @@ const REMOTE: &str = "For an lbd on another node, instead of --socket";
     version,
     about = "Looks into a running lbd, and changes what it does",
     after_long_help = outcome::HELP,
-    max_term_width = 115,
-    infer_long_args = true
+    max_term_width = 115
 )]
 pub(super) struct Arguments {
     /// The socket of lbd

@@ -10,12 +10,20 @@ use super::session::Session;
 use super::table::{Align, Look, Mood, Sheet, Tabular, in_mood};
 use super::watch::Watch;
 use crate::api::{Backend, BackendState, OrderBackend, Ordered};
+use crate::client::segment;
 
 /// What is asked or done.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// One line each, with counters
-    List(Watch),
+    List {
+        /// Only those of this service
+        #[arg(long, value_name = "NAME", add = services())]
+        service: Option<String>,
+
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Take no new flows, and keep the old ones for a while
     Drain {
         #[command(flatten)]
@@ -49,10 +57,10 @@ pub(super) struct Which {
 pub(super) async fn run(session: &Session, command: &Command) -> Result<Outcome> {
     let client = &session.client;
     let (order, which, seconds) = match command {
-        Command::List(watch) => {
-            return session
-                .show(*watch, async || Ok(client.get::<Vec<Backend>>("/v1/backends").await?))
-                .await;
+        Command::List { service, watch } => {
+            let query = service.as_ref().map(|name| format!("?service={}", segment(name)));
+            let path = format!("/v1/backends{}", query.unwrap_or_default());
+            return session.show(*watch, async || Ok(client.get::<Vec<Backend>>(&path).await?)).await;
         }
         Command::Drain { which, timeout } => ("drain", which, *timeout),
         Command::Undrain(which) => ("undrain", which, None),

@@ -6,6 +6,7 @@ use super::Daemon;
 use crate::api::{OrderBackend, Ordered, Request};
 use crate::config::{AdminState, Config};
 use crate::events::{Event, tell};
+use crate::nearest::there_is_none;
 use crate::roster::ServiceId;
 
 impl Daemon {
@@ -92,11 +93,23 @@ impl Daemon {
             }
         }
         if ordered.is_empty() {
-            let place =
-                wanted.service.as_ref().map_or_else(String::new, |name| format!(" in service {name}"));
-            bail!("there is no backend {}{place}; lbctl backend list shows them", wanted.backend);
+            bail!(self.nobody(wanted));
         }
         self.update()?;
         Ok(ordered)
+    }
+
+    /// Why an order has gone to nobody.
+    fn nobody(&self, wanted: &OrderBackend) -> String {
+        let services = &self.config.services;
+        match &wanted.service {
+            Some(name) if !services.iter().any(|service| service.name == *name) => {
+                there_is_none("service", name, services.iter().map(|service| service.name.as_str()))
+            }
+            _ => {
+                let backends = services.iter().flat_map(|service| &service.backends);
+                there_is_none("backend", &wanted.backend, backends.map(|backend| backend.name.as_str()))
+            }
+        }
     }
 }

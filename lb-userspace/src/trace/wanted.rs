@@ -6,6 +6,7 @@ use lb_common::verdict::{FORWARDED, NODE_COUNTERS, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::names::Names;
+use crate::nearest::there_is_none;
 
 /// Which packets someone wants to see, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
@@ -62,9 +63,9 @@ impl Wanted {
             "one in 0 packets can't be shown; ask for one in 1"
         );
         let service = match &query.service {
-            Some(name) => names
-                .service(name)
-                .with_context(|| format!("there is no service {name}; see: lbctl service list"))?,
+            Some(name) => names.service(name).with_context(|| {
+                there_is_none("service", name, names.services.values().map(String::as_str))
+            })?,
             None => NO_SERVICE,
         };
         let words: Vec<_> = query.verdict.split(',').filter(|word| !word.is_empty()).collect();
