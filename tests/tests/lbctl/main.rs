@@ -2,11 +2,22 @@
 //!
 //! `[..]` stands for anything in a line, `...` for any lines.
 
+mod lasting;
+mod terminal;
+
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use lb_tests::{Balancer, Lab, SERVICES, balancer, programs, wait};
+use lb_tests::{Balancer, Host, Lab, SERVICES, balancer, programs, wait};
 use trycmd::TestCases;
+
+/// `lbctl`, with the lab's socket.
+fn lbctl(lab: &Lab) -> Result<Command> {
+    let mut command = lab.host(Host::Balancer).command(programs::ours("lbctl")?);
+    command.env("LB_SOCKET", balancer::socket(lab.directory()));
+    Ok(command)
+}
 
 /// The commands in a file, one after the other.
 fn run(file: &str, socket: &Path) -> Result<()> {
