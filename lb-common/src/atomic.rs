@@ -51,7 +51,7 @@ mod words {
 #[cfg(target_arch = "bpf")]
 mod words {
     use core::cell::UnsafeCell;
-    use core::intrinsics::AtomicOrdering::Relaxed;
+    use core::intrinsics::AtomicOrdering::{AcqRel, Relaxed};
     use core::intrinsics::{atomic_cxchg, atomic_xadd};
     use core::ptr;
 
@@ -98,10 +98,12 @@ mod words {
             unsafe { ptr::write_volatile(self.0.get(), value) }
         }
 
+        /// Of a relaxed addition the compiler (LLVM 22) makes an instruction that doesn't say what was there, also where
+        /// that is asked for.
         #[inline(always)]
         pub fn add(&self, value: u32) -> u32 {
             // SAFETY: as above.
-            unsafe { atomic_xadd::<u32, u32, { Relaxed }>(self.0.get(), value) }
+            unsafe { atomic_xadd::<u32, u32, { AcqRel }>(self.0.get(), value) }
         }
     }
 }
