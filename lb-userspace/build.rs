@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use toolchain::Toolchain;
 
 const TARGET: &str = "bpfel-unknown-none";
-const PROGRAMS: [&str; 3] = ["balancer", "agent", "pass"];
+const PROGRAMS: [&str; 4] = ["balancer", "agent", "bench", "pass"];
 
 fn main() -> ExitCode {
     let crate_directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

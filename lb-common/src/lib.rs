@@ -32,6 +32,7 @@ pub mod fragment;
 pub mod packet;
 pub mod pin;
 pub mod ration;
+pub mod replay;
 pub mod service;
 pub mod settings;
 pub mod siphash;

@@ -18,6 +18,9 @@ pub fn multi_buffer() -> bool {
 /// program itself.
 pub static PASS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pass"));
 
+/// For benchmarks: plays packets to a program, and takes the time.
+pub static BENCH: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench"));
+
 #[cfg(test)]
 mod tests {
     use aya_obj::Object;
@@ -26,7 +29,7 @@ mod tests {
 
     #[test]
     fn each_object_tells_the_kernel_its_licence() {
-        for (name, object) in [("balancer", BALANCER), ("agent", AGENT), ("pass", PASS)] {
+        for (name, object) in [("balancer", BALANCER), ("agent", AGENT), ("bench", BENCH), ("pass", PASS)] {
             let licence = Object::parse(object).unwrap().license;
             // Not what aya would say for an object without a licence: "GPL".
             assert_eq!(licence.to_str(), Ok("Dual MIT/GPL"), "{name}");

@@ -44,6 +44,8 @@ pub mod snapshot;
 
 pub mod datapath;
 
+pub mod bench;
+
 pub mod directory;
 pub mod leftovers;
 pub mod namespace;

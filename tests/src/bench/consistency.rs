@@ -10,7 +10,8 @@ const SIZE: u32 = 65_537;
 /// Builds of which the median counts.
 const BUILDS: usize = 9;
 
-fn main() {
+/// Prints them.
+pub fn run() {
     println!(
         "lookup tables of {SIZE} slots; shares of slots moved when one of N backends goes and comes back"
     );

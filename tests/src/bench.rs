@@ -1,0 +1,19 @@
+//! Figures, measured here and now: what `cargo xtask bench` runs.
+
+pub mod consistency;
+
+// In the order of a run: what is measured, with which packets, in which programs, how it is checked, and what comes of it.
+pub mod datapath;
+
+pub mod case;
+pub mod cases;
+pub mod node;
+pub mod trace;
+
+pub mod rig;
+
+pub mod agreement;
+
+pub mod figures;
+pub mod machine;
+pub mod record;
