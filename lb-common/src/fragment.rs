@@ -33,13 +33,14 @@ impl FragmentKey {
 const LIFETIME: u32 = ticks(30);
 
 /// Where the parts of a packet go.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FragmentRoute {
     /// Number of the service's counters.
     pub service: u32,
     backend: u32,
     first_seen: Tick,
+    unused: u32,
 }
 
 impl FragmentRoute {
@@ -50,14 +51,14 @@ impl FragmentRoute {
     #[inline(always)]
     #[must_use]
     pub const fn new(service: u32, backend: BackendIndex, now: Tick) -> Self {
-        FragmentRoute { service, backend: backend.0 as u32, first_seen: now }
+        FragmentRoute { service, backend: backend.0 as u32, first_seen: now, unused: 0 }
     }
 
     /// To the kernel.
     #[inline(always)]
     #[must_use]
     pub const fn to_kernel(now: Tick) -> Self {
-        FragmentRoute { service: Self::NO_SERVICE, backend: 0, first_seen: now }
+        FragmentRoute { service: Self::NO_SERVICE, backend: 0, first_seen: now, unused: 0 }
     }
 
     /// Whether the parts go to the kernel.

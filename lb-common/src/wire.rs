@@ -9,3 +9,22 @@ pub mod ports;
 pub mod quic;
 pub mod tcp;
 pub mod udp;
+
+/// Copies octets by words: of a plain copy between places of any alignment, the compiler makes one octet at a time for
+/// the kernel.
+#[inline(always)]
+pub fn copy<const N: usize>(to: &mut [u8; N], from: &[u8; N]) {
+    let (to, to_rest) = to.as_chunks_mut::<8>();
+    let (from, from_rest) = from.as_chunks::<8>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = u64::from_ne_bytes(*from).to_ne_bytes();
+    }
+    let (to, to_rest) = to_rest.as_chunks_mut::<4>();
+    let (from, from_rest) = from_rest.as_chunks::<4>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = u32::from_ne_bytes(*from).to_ne_bytes();
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
+    }
+}

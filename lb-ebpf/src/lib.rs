@@ -3,6 +3,7 @@
 //! Each program is a binary of its own, so that an object holds only the maps it needs. Built for any other target,
 //! this crate is empty: the workspace can be checked and tested as a whole.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![cfg(target_arch = "bpf")]
 
 pub mod packet;

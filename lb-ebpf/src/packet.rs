@@ -1,6 +1,7 @@
 //! A frame as XDP shows it: the only file that compares packet pointers.
 
-use core::{hint, ptr};
+use core::arch::asm;
+use core::ptr;
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::btf_maps::PerCpuArray;
@@ -40,7 +41,7 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
     /// computes the pointer anew. So the pointer is computed once, out of the compiler's sight.
     #[inline(always)]
     fn window<const N: usize>(&self, offset: usize) -> Option<*mut [u8; N]> {
-        let start = hint::black_box(self.context.data() + offset);
+        let start = opaque(self.context.data() + offset);
         (start + N <= self.context.data_end()).then_some(start as *mut [u8; N])
     }
 
@@ -55,6 +56,14 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
         let status = unsafe { bpf_xdp_adjust_head(self.context.as_ptr().cast(), by) };
         (status == 0).then_some(())
     }
+}
+
+/// The same number, computed here and nowhere else.
+#[inline(always)]
+fn opaque(mut number: usize) -> usize {
+    // SAFETY: does nothing.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack, preserves_flags)) };
+    number
 }
 
 /// The same number: what is read from a map could be any.

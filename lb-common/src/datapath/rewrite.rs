@@ -9,7 +9,7 @@ use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
 use crate::verdict::DropReason;
 use crate::wire::ethernet::{self, EtherType};
-use crate::wire::{ipv4, ipv6, udp};
+use crate::wire::{self, ipv4, ipv6, udp};
 
 /// Rewrites the packet for a backend.
 ///
@@ -95,7 +95,7 @@ impl Tunnel<'_> {
     fn ipv4(&self, packet: &mut impl Packet, offset: usize, payload: Protocol) -> Option<()> {
         link(packet, self.backend, EtherType::IPV4)?;
         let outer = packet.octets_mut(offset)?;
-        *outer = *self.backend.outer.first_chunk()?;
+        wire::copy(outer, self.backend.outer.first_chunk()?);
         ipv4::complete(outer, self.spread(), self.datagram.network.traffic_class, self.length, payload);
         Some(())
     }
@@ -105,7 +105,7 @@ impl Tunnel<'_> {
     fn ipv6(&self, packet: &mut impl Packet, offset: usize, payload: Protocol) -> Option<()> {
         link(packet, self.backend, EtherType::IPV6)?;
         let outer = packet.octets_mut(offset)?;
-        *outer = self.backend.outer;
+        wire::copy(outer, &self.backend.outer);
         let traffic_class = self.datagram.network.traffic_class;
         let payload_length = self.length - ipv6::LENGTH as u16;
         ipv6::complete(outer, self.spread(), traffic_class, self.flow_hash as u32, payload_length, payload);

@@ -117,7 +117,7 @@ impl Vlan {
 #[inline(always)]
 #[must_use]
 pub fn emit(packet: &mut impl Packet, addresses: &Addresses, vlan: Vlan, ethertype: EtherType) -> Option<()> {
-    *packet.octets_mut(0)? = *addresses;
+    super::copy(packet.octets_mut(0)?, addresses);
     let [high, low] = ethertype.0.to_be_bytes();
     if vlan == Vlan::NONE {
         *packet.octets_mut(ADDRESSES_LENGTH)? = [high, low];

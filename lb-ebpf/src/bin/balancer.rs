@@ -17,12 +17,14 @@ mod program {
 
     /// Balances one frame.
     #[xdp]
+    #[inline(always)]
     fn xdp_lb(context: XdpContext) -> u32 {
         run(XdpPacket::<false>::new(context))
     }
 
     /// Balances one frame that may be in several pieces: for MTUs above a page (Linux 5.18).
     #[xdp(frags)]
+    #[inline(always)]
     fn xdp_lb_frags(context: XdpContext) -> u32 {
         run(XdpPacket::<true>::new(context))
     }
