@@ -43,8 +43,8 @@ pub trait Tables {
     /// The service of that name.
     fn service(&self, key: &ServiceKey) -> Option<Service>;
 
-    /// A slot of a lookup table; `None` if there is no such table or slot.
-    fn slot(&self, table: u32, slot: u32) -> Option<Slot>;
+    /// An entry of a service's lookup table; `None` if there is no such table or entry.
+    fn slot(&self, service: &Service, number: u32) -> Option<Slot>;
 
     /// A bucket of the connection table, by the lowest bits of `number`.
     fn pins(&self, number: u32) -> Option<&Bucket>;

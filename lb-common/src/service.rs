@@ -91,6 +91,15 @@ pub struct Service {
     pub turns: u32,
 }
 
+impl Service {
+    /// Entries of its lookup table: slots, and turns behind them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn entries(&self) -> u32 {
+        self.slots.wrapping_add(self.turns)
+    }
+}
+
 flags! {
     /// What a service does with flows.
     ///

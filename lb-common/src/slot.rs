@@ -99,6 +99,25 @@ impl Slot {
 /// Two neighbouring slots: the elements of the kernel's arrays are eight octets apart, whatever their size.
 pub type SlotPair = [Slot; 2];
 
+/// Pairs in the map of a lookup table of the usual size: 65,537 slots and a rotation behind them, in 65 pages.
+///
+/// Where all tables in a map of tables are of one size, the kernel looks into them without a call.
+pub const USUAL_PAIRS: usize = 65 * 4096 / size_of::<SlotPair>();
+
+/// Pairs in the map of a lookup table with so many entries.
+#[inline(always)]
+#[must_use]
+pub const fn pairs(entries: u32) -> u32 {
+    if is_usual(entries) { USUAL_PAIRS as u32 } else { entries.div_ceil(2) }
+}
+
+/// Whether a lookup table with so many entries is of the usual size: it needs no more pages.
+#[inline(always)]
+#[must_use]
+pub const fn is_usual(entries: u32) -> bool {
+    entries > 64 * 4096 / 4 && entries <= 2 * USUAL_PAIRS as u32
+}
+
 /// Which slot of a table a flow falls into: the hash's high half, scaled to the table's size.
 ///
 /// No division, and no second hash (Lemire, "Fast random integer generation in an interval", 2019).

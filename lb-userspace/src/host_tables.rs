@@ -148,8 +148,8 @@ impl Tables for HostTables {
         self.image.services.get(key).copied()
     }
 
-    fn slot(&self, table: u32, slot: u32) -> Option<Slot> {
-        self.image.tables.get(&table)?.get(slot as usize).copied()
+    fn slot(&self, service: &Service, number: u32) -> Option<Slot> {
+        self.image.tables.get(&service.table)?.get(number as usize).copied()
     }
 
     fn pins(&self, number: u32) -> Option<&Bucket> {

@@ -113,7 +113,8 @@ impl Balancer {
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
         let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
-        let tables = SlotTables::new(take("TABLES")?, pins.map(|pins| TablePins::new(&pins.join("tables"))))?;
+        let pinned = pins.map(|pins| TablePins::new(&pins.join("tables")));
+        let tables = SlotTables::new(take("USUAL_TABLES")?, take("TABLES")?, pinned)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         // Held until the program is loaded, which knows them by their descriptors.
         let of_flows = [array(take("STANDINGS")?)?, array(take("PINS")?)?];

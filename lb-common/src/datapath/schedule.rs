@@ -36,7 +36,7 @@ fn any_turn<T: Tables>(tables: &T, service: &Service) -> u32 {
 /// The rotation stands behind the slots.
 #[inline(always)]
 fn at_turn<T: Tables>(tables: &T, service: &Service, turn: u32) -> Option<BackendIndex> {
-    let backend = tables.slot(service.table, service.slots + turn).map(Slot::current);
+    let backend = tables.slot(service, service.slots + turn).map(Slot::current);
     backend.filter(|backend| *backend != BackendIndex::NONE)
 }
 

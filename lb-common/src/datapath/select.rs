@@ -25,7 +25,7 @@ pub fn route<P: Packet, T: Tables>(
     if let Some(backend) = by_server_id(packet, tables, service, datagram) {
         return route(backend);
     }
-    let slot = tables.slot(service.table, slot_of(flow_hash, service.slots));
+    let slot = tables.slot(service, slot_of(flow_hash, service.slots));
     let slot = slot.ok_or(Refusal::Drop(DropReason::NoBackend))?;
     if slot.is_stable() && service.flags.scheduler() == Scheduler::HASH {
         return route(slot.current());

@@ -5,7 +5,7 @@ use lb_common::{directory, pin};
 use crate::config::MapSizes;
 
 /// Maps that aren't made as large as the program says, and how many entries they get instead.
-pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 12] {
+pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 13] {
     let MapSizes { services, backends, fragments, flows: _ } = sizes;
     let places = 1 << directory_bits(sizes);
     [
@@ -13,6 +13,7 @@ pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 12] {
         ("PREFIXES", services),
         ("SERVICES", places),
         ("TABLES", services),
+        ("USUAL_TABLES", services),
         ("SERVICE_COUNTERS", services),
         // The first entry stands for no backend.
         ("BACKENDS", backends + 1),

@@ -9,7 +9,7 @@ use anyhow::Result;
 use aya::maps::MapData;
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY;
 use aya_obj::generated::{BPF_F_INNER_MAP, BPF_F_MMAPABLE};
-use lb_common::slot::{Slot, SlotPair};
+use lb_common::slot::{Slot, SlotPair, is_usual, pairs};
 
 use super::mapped::Mapped;
 
@@ -22,21 +22,22 @@ pub struct SlotTable {
 impl SlotTable {
     /// Creates a table with that content, and the map that it is; no program sees it yet.
     pub fn create(slots: &[Slot]) -> Result<(Self, MapData)> {
-        let pairs = slots.len().div_ceil(2);
+        let (entries, pairs) = (slots.len() as u32, pairs(slots.len() as u32) as usize);
+        let flags = if is_usual(entries) { BPF_F_MMAPABLE } else { BPF_F_INNER_MAP | BPF_F_MMAPABLE };
         let definition = aya_obj::Map::new_from_params(
             BPF_MAP_TYPE_ARRAY as u32,
             size_of::<u32>() as u32,
             size_of::<SlotPair>() as u32,
             pairs as u32,
-            BPF_F_INNER_MAP | BPF_F_MMAPABLE,
+            flags,
         );
         let map = MapData::create(definition, "slots", None)?;
-        let table = SlotTable { memory: Mapped::new(&map, pairs)?, slots: slots.len() as u32 };
+        let table = SlotTable { memory: Mapped::new(&map, pairs)?, slots: entries };
         (0..).zip(slots).for_each(|(place, &slot)| table.store(place, slot));
         Ok((table, map))
     }
 
-    /// The table in a map that another process has made. Its length is even: whether its last slot counts, its service says.
+    /// The table in a map that another process has made. It is as long as the map: what counts of it, its service says.
     pub fn open(map: &MapData) -> Result<Self> {
         let pairs = map.info()?.max_entries();
         Ok(SlotTable { memory: Mapped::new(map, pairs as usize)?, slots: pairs * 2 })

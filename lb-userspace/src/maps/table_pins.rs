@@ -21,9 +21,8 @@ impl TablePins {
         TablePins { directory: directory.to_owned() }
     }
 
-    /// The pinned tables that are in use: `in_use` says the identifier of the one that is, by its number. The others lose
-    /// their pins.
-    pub fn find(&self, in_use: impl Fn(u32) -> io::Result<u32>) -> Result<Vec<(u32, MapData)>> {
+    /// The pinned tables that are in use, which `in_use` knows by number and identifier. The others lose their pins.
+    pub fn find(&self, in_use: impl Fn(u32, u32) -> io::Result<bool>) -> Result<Vec<(u32, MapData)>> {
         let shown = || self.directory.display().to_string();
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.directory).with_context(shown)? {
@@ -33,7 +32,7 @@ impl TablePins {
             let is_new = name.ends_with(NEW);
             let Ok(number) = name.trim_end_matches(NEW).parse() else { continue };
             let map = MapData::from_pin(&path).with_context(|| path.display().to_string())?;
-            if map.info()?.id() != in_use(number).with_context(|| format!("lookup table {number}"))? {
+            if !in_use(number, map.info()?.id()).with_context(|| format!("lookup table {number}"))? {
                 unpin(&path)?;
                 continue;
             }
@@ -46,9 +45,9 @@ impl TablePins {
     }
 
     /// Pins tables before packets can find them.
-    pub fn announce(&self, tables: &[(u32, &MapData)]) -> Result<()> {
-        for (number, map) in tables {
-            let path = self.beside(*number);
+    pub fn announce(&self, numbers: &[u32], tables: &[&MapData]) -> Result<()> {
+        for (&number, map) in numbers.iter().zip(tables) {
+            let path = self.beside(number);
             unpin(&path)?;
             map.pin(&path).with_context(|| path.display().to_string())?;
         }

@@ -1,11 +1,12 @@
 //! All lookup tables in the kernel.
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{ArrayOfMaps, Map, MapData};
-use lb_common::slot::Slot;
+use lb_common::slot::{Slot, is_usual};
 
 use super::slots::SlotTable;
 use super::table_pins::TablePins;
@@ -19,26 +20,32 @@ const ENOTSUPP: i32 = 524;
 
 /// The tables by their numbers.
 pub struct SlotTables {
-    map: ArrayOfMaps<MapData>,
-    /// The same map, for what aya doesn't offer.
-    fd: OwnedFd,
+    usual: Numbered,
+    others: Numbered,
     tables: BTreeMap<u32, SlotTable>,
     pins: Option<TablePins>,
 }
 
+/// A map of tables by their numbers.
+struct Numbered {
+    map: ArrayOfMaps<MapData>,
+    /// The same map, for what aya doesn't offer.
+    fd: OwnedFd,
+}
+
 impl SlotTables {
-    /// The tables in that map. Those that another process has made are found by their pins.
-    pub fn new(map: Map, pins: Option<TablePins>) -> Result<Self> {
-        let Map::ArrayOfMaps(data) = &map else { bail!("not an array of maps: {map:?}") };
-        let fd = data.fd().as_fd().try_clone_to_owned().context("another handle of the map")?;
+    /// The tables in those maps: those of the usual size, and the others. Those that another process has made are found by
+    /// their pins.
+    pub fn new(usual: Map, others: Map, pins: Option<TablePins>) -> Result<Self> {
+        let (usual, others) = (Numbered::new(usual)?, Numbered::new(others)?);
         let mut tables = BTreeMap::new();
         if let Some(pins) = &pins {
-            for (number, map) in pins.find(|number| syscall::inner_map_id(fd.as_fd(), number))? {
+            for (number, map) in pins.find(|number, id| Ok(usual.id(number)? == id || others.id(number)? == id))? {
                 let table = SlotTable::open(&map).with_context(|| format!("lookup table {number}"))?;
                 tables.insert(number, table);
             }
         }
-        Ok(SlotTables { map: map.try_into()?, fd, tables, pins })
+        Ok(SlotTables { usual, others, tables, pins })
     }
 
     /// The numbers of all tables.
@@ -50,7 +57,8 @@ impl SlotTables {
     ///
     /// After an error some of them may be in place.
     pub fn install(&mut self, tables: &[(u32, &[Slot])]) -> Result<()> {
-        for tables in tables.chunks(TOGETHER) {
+        let alike = tables.chunk_by(|(_, one), (_, next)| is_usual_table(one) == is_usual_table(next));
+        for tables in alike.flat_map(|tables| tables.chunks(TOGETHER)) {
             let created: Vec<_> = tables
                 .iter()
                 .map(|(number, slots)| {
@@ -59,11 +67,11 @@ impl SlotTables {
                 .collect::<Result<_>>()?;
             let numbers: Vec<u32> = tables.iter().map(|(number, _)| *number).collect();
             let maps: Vec<&MapData> = created.iter().map(|(_, map)| map).collect();
-            let pinned: Vec<_> = numbers.iter().copied().zip(maps.iter().copied()).collect();
             if let Some(pins) = &self.pins {
-                pins.announce(&pinned)?;
+                pins.announce(&numbers, &maps)?;
             }
-            self.set(&numbers, &maps)?;
+            let map = if is_usual_table(tables[0].1) { &mut self.usual } else { &mut self.others };
+            map.set(&numbers, &maps)?;
             if let Some(pins) = &self.pins {
                 pins.confirm(&numbers)?;
             }
@@ -75,8 +83,14 @@ impl SlotTables {
 
     /// Takes a table out. Packets that are on their way through it find it still.
     pub fn remove(&mut self, number: u32) -> Result<()> {
-        syscall::delete_inner_map(self.fd.as_fd(), number)
-            .with_context(|| format!("lookup table {number}"))?;
+        for map in [&self.usual, &self.others] {
+            let removed = syscall::delete_inner_map(map.fd.as_fd(), number);
+            if let Err(error) = removed
+                && error.kind() != ErrorKind::NotFound
+            {
+                return Err(error).with_context(|| format!("lookup table {number}"));
+            }
+        }
         self.tables.remove(&number);
         self.pins.as_ref().map_or(Ok(()), |pins| pins.remove(number))
     }
@@ -84,6 +98,23 @@ impl SlotTables {
     /// A table that was installed.
     pub fn get(&self, number: u32) -> Option<&SlotTable> {
         self.tables.get(&number)
+    }
+}
+
+fn is_usual_table(slots: &[Slot]) -> bool {
+    is_usual(slots.len() as u32)
+}
+
+impl Numbered {
+    fn new(map: Map) -> Result<Self> {
+        let Map::ArrayOfMaps(data) = &map else { bail!("not an array of maps: {map:?}") };
+        let fd = data.fd().as_fd().try_clone_to_owned().context("another handle of the map")?;
+        Ok(Numbered { map: map.try_into()?, fd })
+    }
+
+    /// The identifier of a table's map; 0 if there is none.
+    fn id(&self, number: u32) -> io::Result<u32> {
+        syscall::inner_map_id(self.fd.as_fd(), number)
     }
 
     fn set(&mut self, numbers: &[u32], maps: &[&MapData]) -> Result<()> {

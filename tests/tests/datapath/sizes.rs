@@ -24,6 +24,7 @@ fn entries(kernel: &mut Kernel, sizes: MapSizes) -> [BTreeMap<String, u32>; 2] {
         ("SERVICES", places),
         ("PREFIXES", services),
         ("TABLES", services),
+        ("USUAL_TABLES", services),
         ("BACKENDS", backends + 1),
         ("STANDINGS", backends + 1),
         ("TURNS", services),

@@ -22,7 +22,7 @@ use lb_common::ration::{self, Ration};
 use lb_common::service::{self, QuicKey, Service, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
-use lb_common::slot::{BackendIndex, Slot, SlotPair};
+use lb_common::slot::{self, BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
 use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
@@ -57,7 +57,14 @@ static PREFIXES: LpmTrie<[u8; 16], Vip, { service::CAPACITY }, { BPF_F_NO_PREALL
 #[btf_map]
 static SERVICES: Array<ServiceEntry, PLACES, { BPF_F_MMAPABLE as usize }> = Array::new();
 
-/// Lookup tables. They differ in size, which the flag for inner maps allows (Linux 5.10).
+/// Lookup tables of the usual size.
+#[btf_map]
+static USUAL_TABLES: ArrayOfMaps<
+    Array<SlotPair, { slot::USUAL_PAIRS }, { BPF_F_MMAPABLE as usize }>,
+    { service::CAPACITY },
+> = ArrayOfMaps::new();
+
+/// All others. They differ in size, which the flag for inner maps allows (Linux 5.10).
 #[btf_map]
 static TABLES: ArrayOfMaps<Array<SlotPair, 1, { TABLE_FLAGS }>, { service::CAPACITY }> = ArrayOfMaps::new();
 const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
@@ -159,9 +166,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn slot(&self, table: u32, slot: u32) -> Option<Slot> {
-        let pair = TABLES.get(table)?.get(slot / 2)?;
-        pair.get(slot as usize % 2).copied()
+    fn slot(&self, service: &Service, number: u32) -> Option<Slot> {
+        let pair = if slot::is_usual(service.entries()) {
+            USUAL_TABLES.get(service.table)?.get(number / 2)?
+        } else {
+            TABLES.get(service.table)?.get(number / 2)?
+        };
+        pair.get(number as usize % 2).copied()
     }
 
     #[inline(always)]
