@@ -41,7 +41,8 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
     /// computes the pointer anew. So the pointer is computed once, out of the compiler's sight.
     #[inline(always)]
     fn window<const N: usize>(&self, offset: usize) -> Option<*mut [u8; N]> {
-        let start = opaque(self.context.data() + offset);
+        // The compiler knows that the context has pointers of 32 bits, and would move them as such.
+        let start = opaque(opaque(self.context.data()) + offset);
         (start + N <= self.context.data_end()).then_some(start as *mut [u8; N])
     }
 

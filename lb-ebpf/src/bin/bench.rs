@@ -18,9 +18,9 @@ mod program {
     use aya_ebpf::programs::XdpContext;
     use lb_common::atomic::Word32;
     use lb_common::packet::Packet;
-    use lb_common::replay::{LONGEST, Progress, Stage, Step};
+    use lb_common::replay::{LONGEST, Progress, RESTORED, Stage, Step};
     use lb_common::wire::ethernet::{self, EtherType};
-    use lb_common::wire::{ipv4, ipv6, ports};
+    use lb_common::wire::{self, ipv4, ipv6, ports};
     use lb_ebpf::packet::XdpPacket;
 
     /// The frame.
@@ -98,7 +98,10 @@ mod program {
             progress.next = 0;
         }
         let mut packet = XdpPacket::<true>::new(XdpContext::new(context.as_ptr().cast()));
-        *packet.octets_mut(0)? = stage.octets;
+        // In pieces of which each holds whole fields of any header: a read across two fresh stores has to wait for both.
+        let (link, network) = stage.octets.split_first_chunk::<{ ethernet::LENGTH - 8 }>()?;
+        wire::copy(packet.octets_mut(0)?, link);
+        wire::copy(packet.octets_mut(ethernet::LENGTH - 8)?, network.first_chunk::<{ RESTORED - ethernet::LENGTH + 8 }>()?);
         // The highest bit says that the flow never came before.
         let salt = progress.salt & (step.control.cast_signed() >> 31).cast_unsigned();
         put(&mut packet, stage.client_at, step.client ^ salt)?;
@@ -161,7 +164,7 @@ mod program {
                     return None;
                 }
                 packet.grow_head(ipv4::LENGTH)?;
-                *packet.octets_mut(0)? = *stage.octets.first_chunk::<{ ethernet::LENGTH + ipv4::LENGTH }>()?;
+                wire::copy(packet.octets_mut(0)?, stage.octets.first_chunk::<{ ethernet::LENGTH + ipv4::LENGTH }>()?);
             }
             _ => {
                 let ip = ipv6::Ipv6::at(packet, ethernet::LENGTH)?;
@@ -171,7 +174,7 @@ mod program {
                     return None;
                 }
                 packet.grow_head(ipv6::LENGTH)?;
-                *packet.octets_mut(0)? = *stage.octets.first_chunk::<{ ethernet::LENGTH + ipv6::LENGTH }>()?;
+                wire::copy(packet.octets_mut(0)?, stage.octets.first_chunk::<{ ethernet::LENGTH + ipv6::LENGTH }>()?);
             }
         }
         Some(())
