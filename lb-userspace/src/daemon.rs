@@ -1,5 +1,6 @@
 //! The life of `lbd`: one task owns the maps, is told of the network by another, and answers questions.
 
+mod arguments;
 mod attachments;
 mod change;
 mod log;
@@ -35,6 +36,7 @@ use crate::next_hop::{Network, NextHops, Resolver, Unresolved, egresses};
 use crate::planner::{self, Desired, Observed, Planner, Write, desired, plan};
 use crate::systemd::Watchdog;
 use crate::trace::{self, Names};
+pub use arguments::{Arguments, Command};
 use attachments::Attachments;
 use memory::Memory;
 use takeover::Takeover;

@@ -4,44 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use lb_userspace::api::{Request, Server, router};
 use lb_userspace::config::Config;
-use lb_userspace::daemon::{self, Daemon};
+use lb_userspace::daemon::{self, Arguments, Command, Daemon};
 use lb_userspace::events::{Event, tell};
 use lb_userspace::instance::Instance;
 use lb_userspace::{logging, privileges, systemd};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
-
-#[derive(Parser)]
-#[command(version, about = "Layer-4 load balancer: attaches the datapath and keeps its tables true")]
-struct Arguments {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = "/etc/lb/lb.yaml")]
-    config: PathBuf,
-
-    /// Take the program off the interfaces when this process ends, instead of letting packets pass
-    #[arg(long)]
-    detach_on_exit: bool,
-
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Take the program off the interfaces, and remove all that a former lbd left in the kernel
-    Detach,
-    /// Say what is wrong with a configuration, and touch nothing
-    Check {
-        /// The configuration
-        file: PathBuf,
-    },
-    /// Print the configuration's JSON Schema, by which editors complete it
-    Schema,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

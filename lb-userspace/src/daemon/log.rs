@@ -19,7 +19,7 @@ pub(super) fn lost(interface: &str) {
 /// A former process's program, on an interface that isn't in the configuration any more.
 pub(super) fn left(link: &Path) {
     let interface = link.file_name().unwrap_or_default().to_string_lossy().replace(':', ".");
-    tracing::info!("{interface} isn't in the configuration any more: detached from it");
+    tell(Event::Detached { interface });
 }
 
 /// Why the program isn't on an interface that is back.

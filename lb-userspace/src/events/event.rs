@@ -21,6 +21,11 @@ pub enum Event {
         /// Why it isn't the driver, where the best was asked for.
         note: Option<String>,
     },
+    /// A former process's program ran on an interface that isn't in the configuration any more.
+    Detached {
+        /// The interface.
+        interface: String,
+    },
     /// An interface has gone, and the program with it.
     InterfaceLost {
         /// The interface.
@@ -105,7 +110,8 @@ impl Event {
         let is_well = match self {
             Event::Attached { note, .. } => note.is_none(),
             Event::Backend { reason, .. } => reason.is_none(),
-            Event::BackendGone { .. }
+            Event::Detached { .. }
+            | Event::BackendGone { .. }
             | Event::Settled { .. }
             | Event::ConfigurationChanged { .. }
             | Event::TroubleOver => true,
@@ -127,6 +133,7 @@ impl Event {
             | Event::Settled { service, .. }
             | Event::IncompleteTable { service, .. } => Some(service),
             Event::Attached { .. }
+            | Event::Detached { .. }
             | Event::InterfaceLost { .. }
             | Event::NotAttached { .. }
             | Event::ConfigurationChanged { .. }
@@ -143,6 +150,9 @@ impl Display for Event {
             Event::Attached { interface, mode, note } => {
                 write!(f, "attached to {interface} in {} mode", mode.name())?;
                 note.iter().try_for_each(|note| write!(f, ": {note}"))
+            }
+            Event::Detached { interface } => {
+                write!(f, "{interface} isn't in the configuration any more: detached from it")
             }
             Event::InterfaceLost { interface } => {
                 write!(f, "{interface} is gone: no packets are balanced there until it is back")

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use lb_tests::{programs, run};
-use lb_userspace::{agent, ctl};
+use lb_userspace::{agent, ctl, daemon};
 
 /// Shells, and what their completions are called where packages put them.
 const COMPLETIONS: [(&str, &str); 3] = [("bash", "lbctl"), ("zsh", "_lbctl"), ("fish", "lbctl.fish")];
@@ -17,7 +17,9 @@ fn main() -> Result<()> {
     let directory = PathBuf::from(env::args_os().nth(1).context("which directory?")?);
     let pages = directory.join("man1");
     fs::create_dir_all(&pages).with_context(|| pages.display().to_string())?;
-    for program in [ctl::command(), agent::Arguments::command().name("lb-agent")] {
+    for program in
+        [daemon::Arguments::command(), ctl::command(), agent::Arguments::command().name("lb-agent")]
+    {
         clap_mangen::generate_to(program, &pages)?;
     }
     let lbctl = programs::ours("lbctl")?;
