@@ -89,7 +89,7 @@ fn what_is_too_large_or_not_http_is_refused_early() -> Result<()> {
     // A gigabyte isn't announced: it is read no further than it may be long.
     let mut stream = connect(&socket)?;
     stream.write_all(head("Transfer-Encoding: chunked").as_bytes())?;
-    let chunk = [b"100000\r\n\"", &[b'x'; 0xf_ffff][..], b"\r\n"].concat();
+    let chunk = [b"100000\r\n\"", &vec![b'x'; 0xf_ffff][..], b"\r\n"].concat();
     let sent = (0..1000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
     assert!((31..100).contains(&sent), "{sent} MiB");
     assert_eq!(answer(&mut stream)?.0, 413);
@@ -103,7 +103,7 @@ fn what_is_too_large_or_not_http_is_refused_early() -> Result<()> {
     }
     let mut stream = connect(&socket)?;
     // lbd may hang up while this is sent.
-    let _ = stream.write_all(&[REQUEST, &[b'x'; 1 << 20][..], b"\r\n\r\n"].concat());
+    let _ = stream.write_all(&[REQUEST, &vec![b'x'; 1 << 20][..], b"\r\n\r\n"].concat());
     assert_eq!(answer(&mut stream)?.0, 431);
     balancer.lbctl(&["status"])?;
     Ok(())
