@@ -12,7 +12,7 @@ use lb_common::siphash::HashKey;
 
 use self::field::{Field, Fields, Group, Scalar, Text, Version, YesOrNo};
 use self::section::Section;
-use self::tree::{Node, Value};
+use self::tree::{Fault, Node, Value};
 
 pub use self::api::{Access, Api, DEFAULT_SOCKET, Tls, TlsClient};
 pub use self::backend::{AdminState, Backend};
@@ -27,6 +27,8 @@ pub use self::service::{Affinity, Fragments, Service};
 
 mod api;
 mod backend;
+pub mod change;
+pub mod document;
 mod error;
 mod field;
 mod flows;
@@ -172,12 +174,17 @@ impl Config {
     ///
     /// All that is wrong with the text.
     pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
-        let mut errors = ConfigErrors::new(file);
         let (tree, faults) = tree::read(text);
+        Config::meant(tree.as_ref(), faults, file)
+    }
+
+    /// The configuration that a tree says, in which these faults were found already.
+    fn meant(tree: Option<&Node>, faults: Vec<Fault>, file: &Path) -> Result<Config, ConfigErrors> {
+        let mut errors = ConfigErrors::new(file);
         for fault in faults {
             errors.add(Some(fault.at), String::new(), fault.message);
         }
-        let config = match &tree {
+        let config = match tree {
             Some(Node { value: Value::Nothing, .. }) if errors.is_empty() => {
                 let message = "the file is empty; start it with version: 1";
                 errors.add(Some(Position::TOP), String::new(), message.into());

@@ -44,6 +44,9 @@ impl Position {
     /// The file's first character: where what belongs to no other place is reported.
     pub(super) const TOP: Position = Position { line: 1, column: 1 };
 
+    /// Of what stands in no file.
+    pub(super) const NOWHERE: Position = Position { line: 0, column: 0 };
+
     /// The character after `text`.
     pub(super) fn after(text: &str) -> Position {
         let last_line = text.rsplit('\n').next().unwrap_or_default();

@@ -126,8 +126,12 @@ impl<'t> Section<'t, '_> {
                 Some(key)
             }
             Entry::Occupied(entry) => {
-                let message =
-                    format!("{} is listed twice (first on line {}); {remedy}", entry.key(), entry.get());
+                // What was read from no file has no lines.
+                let first = match entry.get() {
+                    0 => String::new(),
+                    line => format!(" (first on line {line})"),
+                };
+                let message = format!("{} is listed twice{first}; {remedy}", entry.key());
                 self.error(field, at, message);
                 None
             }
