@@ -14,6 +14,7 @@
 pub mod access;
 mod backend;
 pub mod bounds;
+pub mod config;
 mod document;
 mod events;
 mod extract;
@@ -34,7 +35,6 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::config::Config;
 use crate::trace::Listen;
 use reports::Reports;
 
@@ -61,10 +61,10 @@ pub struct Report {
 pub enum Request {
     /// For a report.
     Report(oneshot::Sender<anyhow::Result<Report>>),
-    /// To take over another configuration.
-    Reload(Box<Config>, oneshot::Sender<anyhow::Result<()>>),
     /// To give an order to a backend.
     Order(OrderBackend, oneshot::Sender<anyhow::Result<Vec<Ordered>>>),
+    /// About its configuration.
+    Config(config::Question),
 }
 
 /// The tasks that answer.
@@ -92,6 +92,7 @@ fn routes() -> (Router<Tasks>, OpenApi) {
         .merge(node::routes())
         .merge(service::routes())
         .merge(backend::routes())
+        .merge(config::routes())
         .merge(events::routes())
         .merge(trace::routes())
         .split_for_parts()

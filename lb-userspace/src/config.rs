@@ -156,15 +156,24 @@ impl Config {
     ///
     /// All that is wrong with the file, or why it cannot be read.
     pub fn read(file: &Path) -> Result<Config, ConfigErrors> {
+        Config::parse(&Config::text(file)?, file)
+    }
+
+    /// The text of a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub fn text(file: &Path) -> Result<String, ConfigErrors> {
         let octets = std::fs::read(file).map_err(|error| {
             let message = format!("{error}; check the path and that this user may read it");
             ConfigErrors::one(file, None, message)
         })?;
-        let text = std::str::from_utf8(&octets).map_err(|error| {
-            let at = Position::after(&String::from_utf8_lossy(&octets[..error.valid_up_to()]));
+        String::from_utf8(octets).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let at = Position::after(&String::from_utf8_lossy(valid));
             ConfigErrors::one(file, Some(at), "this is not UTF-8 text; save the file as UTF-8")
-        })?;
-        Config::parse(text, file)
+        })
     }
 
     /// The configuration that `text` says, with the key in the file that it may name; `file` is its own name in

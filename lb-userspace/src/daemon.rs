@@ -3,9 +3,14 @@
 mod arguments;
 mod attachments;
 mod change;
+mod fixed;
+mod forecast;
 mod log;
+mod meet;
 mod memory;
+mod recent;
 mod report;
+pub mod running;
 mod settle;
 mod takeover;
 mod told;
@@ -38,7 +43,10 @@ use crate::systemd::Watchdog;
 use crate::trace::{self, Names};
 pub use arguments::{Arguments, Command};
 use attachments::Attachments;
+use meet::Meetings;
 use memory::Memory;
+use recent::Recent;
+use running::{Candidate, Journal, Running};
 use takeover::Takeover;
 use told::Told;
 
@@ -86,6 +94,11 @@ pub struct Daemon {
     /// For those who are shown packets.
     names: watch::Sender<Arc<Names>>,
     tracer: mpsc::Sender<trace::Listen>,
+    /// What `config` was read from.
+    running: Running,
+    journal: Journal,
+    recent: Recent,
+    meetings: Meetings,
 }
 
 /// Checks what can be known of the interfaces before anything is touched.
@@ -110,7 +123,9 @@ impl Daemon {
     ///
     /// # Errors
     /// What is wrong; packets are balanced then as they were before.
-    pub async fn start(config: Config, instance: Instance) -> Result<Self> {
+    pub async fn start(candidate: Candidate, mut journal: Journal, instance: Instance) -> Result<Self> {
+        let Candidate { running, config } = candidate;
+        journal.keep(&running)?;
         let key = match config.hash_key {
             Some(key) => key,
             None => hash_key::kept(&config.state_directory)?,
@@ -148,6 +163,10 @@ impl Daemon {
             names,
             tracer,
             config,
+            running,
+            journal,
+            recent: Recent::default(),
+            meetings: Meetings::default(),
         };
         daemon.update()?;
         daemon.attachments = Attachments::all(&daemon.config, &daemon.instance, daemon.balancer.program()?)?;
@@ -179,17 +198,19 @@ impl Daemon {
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.answer(request),
+                    Some(request) => self.answer_all(request, &mut requests),
                     None => return,
                 },
                 () = watchdog.tell() => {}
                 _ = settle.tick() => {
-                    let settled = self.settle();
+                    let settled = self.settle().and_then(|()| self.note_traffic());
                     self.note(settled.err());
+                    self.follow_meetings();
                 }
                 Some(look) = self.looks.recv() => {
                     let learnt = look.and_then(|network| self.learn(network));
                     self.note(learnt.err());
+                    self.follow_meetings();
                 }
             }
         }
@@ -226,12 +247,7 @@ impl Daemon {
         news.into_iter().for_each(tell);
         self.next_hops = next_hops;
         self.desired = desired;
-        self.addresses.send_if_modified(|addresses| {
-            let present = self.planner.addresses();
-            let differ = *addresses != present;
-            *addresses = present;
-            differ
-        });
+        self.ask_for_ways();
         // First whom the numbers stand for: another process may have to go on from here at any moment.
         self.memory.keep(self.planner.kept())?;
         let plan = plan(&self.present, &self.desired.image);
@@ -240,6 +256,17 @@ impl Daemon {
         }
         self.names.send_replace(Arc::new(Names::of(&self.config, &self.desired, &self.network)));
         self.balancer.apply(&plan, |write| planner::write(&mut self.present, write))
+    }
+
+    /// Tells whose ways are to be known: those of backends, and of some that are about to come.
+    fn ask_for_ways(&self) {
+        self.addresses.send_if_modified(|addresses| {
+            let mut present = self.planner.addresses();
+            present.extend(self.meetings.addresses());
+            let differ = *addresses != present;
+            *addresses = present;
+            differ
+        });
     }
 
     /// The interfaces that packets leave by, those towards backends that are down now too.

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use lb_userspace::api::config::{Proposal, Proposed, Question};
 use lb_userspace::api::{Request, Server, router};
 use lb_userspace::config::Config;
+use lb_userspace::daemon::running::Candidate;
 use lb_userspace::daemon::{self, Arguments, Command, Daemon};
 use lb_userspace::events::{Event, tell};
 use lb_userspace::instance::Instance;
@@ -52,19 +54,21 @@ fn check(file: &Path) -> Result<()> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<()> {
-    let config = Config::read(&arguments.config)?;
-    logging::start(config.log)?;
+    let candidate = Candidate::of_file(&arguments.config)?;
+    logging::start(candidate.config.log)?;
     privileges::check()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
-    let instance = Instance::take(&config.instance)?;
-    daemon::check(&config, &instance)?;
-    let server = Server::bind(&config.api).await?;
-    let summary = config.summary();
-    let daemon = Daemon::start(config.clone(), instance).await?;
+    let instance = Instance::take(&candidate.config.instance)?;
+    daemon::check(&candidate.config, &instance)?;
+    let server = Server::bind(&candidate.config.api).await?;
+    let (candidate, journal) = candidate.with_journal();
+    let config = candidate.config.clone();
+    let daemon = Daemon::start(candidate, journal, instance).await?;
     let (ask, questions) = mpsc::channel(16);
-    tokio::spawn(reload(arguments.config.clone(), summary.clone(), hangup, ask.clone()));
+    let summary = config.summary();
+    tokio::spawn(reload(summary.clone(), hangup, ask.clone()));
     let api = router(ask, daemon.tracer());
     systemd::ready(&summary);
     info!("ready");
@@ -85,31 +89,27 @@ async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Reads the configuration again at every SIGHUP. One that is wrong, or can't be taken over, changes nothing.
-async fn reload(file: PathBuf, mut summary: String, mut hangup: Signal, daemon: mpsc::Sender<Request>) {
+async fn reload(mut summary: String, mut hangup: Signal, daemon: mpsc::Sender<Request>) {
     while hangup.recv().await.is_some() {
         systemd::reloading();
-        let mut of_new = String::new();
-        let taken_over = match Config::read(&file) {
-            Ok(config) => {
-                of_new = config.summary();
-                let (reply, answer) = oneshot::channel();
-                if daemon.send(Request::Reload(Box::new(config), reply)).await.is_err() {
-                    return;
-                }
-                answer.await.unwrap_or(Ok(()))
-            }
-            Err(error) => Err(error.into()),
-        };
-        match taken_over {
-            Ok(()) => {
+        let (reply, answer) = oneshot::channel();
+        // Nobody is there to confirm anything: the log says what is dropped.
+        let proposal =
+            Proposal { change: Proposed::Reload, generation: None, confirmed: true, only_asks: false };
+        if daemon.send(Request::Config(Question::Change(proposal, reply))).await.is_err() {
+            return;
+        }
+        match answer.await {
+            Ok(Ok(changed)) => {
                 info!("the configuration was read again");
-                summary = of_new;
+                summary = changed.summary;
                 systemd::ready(&summary);
             }
-            Err(error) => {
-                tell(Event::ConfigurationRefused { reason: format!("{error:#}") });
+            Ok(Err(refusal)) => {
+                tell(Event::ConfigurationRefused { reason: refusal.to_string() });
                 systemd::ready(&format!("{summary}; the last reload was refused, the log says why"));
             }
+            Err(_) => return,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::edit::{Edit, Edits};
 pub use self::three_ways::{Dropped, Reread, reread};
@@ -15,13 +16,15 @@ mod tests;
 mod three_ways;
 
 /// A service, backend or field that came, went or is another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// The names that lead to it, from the top: `services`, `web`, `backends`, `alpha`, `weight`.
     pub path: Vec<String>,
     /// What it was; none if it wasn't there.
+    #[schema(value_type = Option<Value>)]
     pub was: Option<Node>,
     /// What it is; none if it isn't there any more.
+    #[schema(value_type = Option<Value>)]
     pub is: Option<Node>,
 }
 

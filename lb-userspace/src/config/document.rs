@@ -4,10 +4,12 @@
 //! configuration means them: a service without one by `192.0.2.1:80/tcp`, a backend by its address.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use siphasher::sip::SipHasher13;
 
 use super::error::ConfigErrors;
 use super::tree::{self, Name, Value};
@@ -31,7 +33,7 @@ pub(super) const SECRET: &str = "hash_key";
 pub(super) const HIDDEN: &str = "(hidden)";
 
 /// A value of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// A scalar.
     Text(String),
@@ -84,6 +86,19 @@ impl Node {
             (None, true, None) => {}
         }
         true
+    }
+
+    /// With entries in the order of their names.
+    fn sorted(&self) -> Node {
+        match self {
+            Node::Map(entries) => {
+                let mut entries: Vec<_> =
+                    entries.iter().map(|(name, node)| (name.clone(), node.sorted())).collect();
+                entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+                Node::Map(entries)
+            }
+            Node::Text(_) | Node::List(_) => self.clone(),
+        }
     }
 
     /// The list of a map's values, as a file has them.
@@ -174,6 +189,14 @@ impl Document {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         yaml::written(&self.plain())
+    }
+
+    /// Tells it from others, however services, backends and fields are ordered: 16 hexadecimal digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = SipHasher13::new();
+        self.0.sorted().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// With services and backends in lists.

@@ -1,115 +1,301 @@
-//! Changes while packets pass: another configuration, and orders to backends.
+//! Changes while packets pass.
+//!
+//! Each is decided over as a whole: a configuration that isn't valid, can't be taken over or may do damage that nobody
+//! confirmed changes nothing. Then it is journalled, then the maps follow. Those that come together are one update.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::Daemon;
+use super::forecast::Forecast;
+use super::running::{self, Candidate, Running, save};
+use super::{Daemon, fixed};
+use crate::api::config::{
+    Changed, Proposal, Proposed, Question, Refusal, Reply, Saved, Shown, ToSave, Unreached, Unsaved,
+};
 use crate::api::{OrderBackend, Ordered, Request};
-use crate::config::{AdminState, Config};
+use crate::config::Config;
+use crate::config::change::{Change, Edit, diff};
 use crate::events::{Event, tell};
-use crate::nearest::there_is_none;
-use crate::roster::ServiceId;
+use crate::kernel_clock;
+use crate::next_hop::Unresolved;
+use crate::planner::Observed;
+
+/// So many changes are told of, of those that are made together.
+const MOST_TOLD: usize = 50;
+
+/// So many requests are taken together.
+const MOST_TOGETHER: usize = 64;
+
+/// Changes that are decided over and not made yet.
+#[derive(Default)]
+struct Batch {
+    candidate: Option<Candidate>,
+    replies: Vec<(Changed, Reply<Changed>)>,
+}
 
 impl Daemon {
-    /// Does what was asked. Whoever asked may have gone.
-    pub(super) fn answer(&mut self, request: Request) {
+    /// Does what was asked, and what others ask in the meantime. Whoever asked may have gone.
+    pub(super) fn answer_all(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
+        let mut batch = Batch::default();
+        let others = std::iter::from_fn(|| requests.try_recv().ok());
+        for request in std::iter::once(first).chain(others).take(MOST_TOGETHER) {
+            match request {
+                Request::Config(Question::Change(proposal, reply)) if !proposal.only_asks => {
+                    self.take_in(&mut batch, proposal, reply);
+                }
+                other => {
+                    self.make(&mut batch);
+                    self.answer(other);
+                }
+            }
+        }
+        self.make(&mut batch);
+    }
+
+    fn answer(&mut self, request: Request) {
         match request {
             Request::Report(reply) => drop(reply.send(self.report())),
-            Request::Reload(config, reply) => drop(reply.send(self.reload(*config))),
             Request::Order(order, reply) => drop(reply.send(self.order(&order))),
+            Request::Config(question) => self.answer_config(question),
         }
     }
 
-    /// Takes over another configuration. One that can't be taken over changes nothing.
-    fn reload(&mut self, config: Config) -> Result<()> {
-        let interfaces = |config: &Config| -> Vec<_> {
-            config.interfaces.iter().map(|interface| (interface.name.clone(), interface.mode)).collect()
-        };
-        let fixed = [
-            ("instance", config.instance != self.config.instance),
-            ("interfaces", interfaces(&config) != interfaces(&self.config)),
-            ("api", config.api != self.config.api),
-            ("log", config.log != self.config.log),
-            ("state_directory", config.state_directory != self.config.state_directory),
-            ("hash_key", config.hash_key != self.config.hash_key),
-            ("maps", config.maps != self.config.maps),
-        ];
-        let changed: Vec<_> = fixed.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
-        ensure!(
-            changed.is_empty(),
-            "{}: {} can't change while lbd runs; nothing was changed, restart lbd",
-            config.file.display(),
-            changed.join(", ")
-        );
-        ensure!(
-            self.planner.has_room(&config),
-            "{}: flows still use what former services and backends had in the maps; nothing was changed, try again in a \
-             while, or raise maps.services and maps.backends and restart lbd",
-            config.file.display()
-        );
-        for service in &config.services {
-            let former =
-                self.config.services.iter().find(|former| ServiceId::of(former) == ServiceId::of(service));
-            if let Some(former) = former.filter(|former| former.table_size != service.table_size) {
-                bail!(
-                    "{}: service {}: table_size is {} while it runs and can't become {}, as every flow would move; \
-                     nothing was changed, remove the service first or restart lbd",
-                    config.file.display(),
-                    service.name,
-                    former.table_size,
-                    service.table_size
-                );
+    fn answer_config(&mut self, question: Question) {
+        match question {
+            Question::Show(reply) => drop(reply.send(Ok(self.shown()))),
+            Question::Meet(addresses, reply) => {
+                self.meetings.add(&addresses, &self.planner.addresses(), reply);
+                self.ask_for_ways();
             }
+            Question::Change(proposal, reply) => {
+                let decided = self.decide(&self.running, &self.config, proposal);
+                drop(reply.send(decided.map(|(_, changed)| changed)));
+            }
+            Question::Unsaved(reply) => drop(reply.send(Ok(Unsaved {
+                text: self.running.text().to_owned(),
+                running: self.running.document().clone(),
+                changes: self.running.changes(),
+                generation: self.running.generation(),
+            }))),
+            Question::Save(to_save, reply) => drop(reply.send(self.save(*to_save))),
         }
-        let former = std::mem::replace(&mut self.config, config);
-        // Services are told of in their order.
-        self.desired.services.clear();
-        let (services, former_services) = (self.config.services.len(), former.services.len());
-        tell(Event::ConfigurationChanged { services, former_services });
-        self.update()
     }
 
     /// Gives an order to a backend, in one service or in all that have it.
     fn order(&mut self, wanted: &OrderBackend) -> Result<Vec<Ordered>> {
-        let state = match wanted.order.as_str() {
-            "drain" => AdminState::Draining,
-            "disable" => AdminState::Disabled,
-            "enable" | "undrain" => AdminState::Active,
+        let OrderBackend { backend, service, order, seconds } = wanted.clone();
+        let edit = match order.as_str() {
+            "drain" => Edit::DrainBackend { backend, service, seconds },
+            "disable" => Edit::DisableBackend { backend, service },
+            "enable" | "undrain" => Edit::EnableBackend { backend, service },
             other => bail!("{other} is no order; known are drain, undrain, disable and enable"),
         };
-        let services = self
-            .config
-            .services
-            .iter_mut()
-            .filter(|service| wanted.service.as_ref().is_none_or(|name| *name == service.name));
-        let mut ordered = Vec::new();
-        for service in services {
-            for backend in &mut service.backends {
-                if backend.name != wanted.backend && backend.address.to_string() != wanted.backend {
-                    continue;
-                }
-                backend.state = state;
-                backend.drain_timeout = wanted.seconds.or(backend.drain_timeout);
-                ordered.push(Ordered { service: service.name.clone(), backend: backend.name.clone() });
-            }
-        }
-        if ordered.is_empty() {
-            bail!(self.nobody(wanted));
-        }
-        self.update()?;
-        Ok(ordered)
+        let meant = edit.backends(self.running.document()).map_err(Error::msg)?;
+        let candidate = self.running.edited(&[edit]).map_err(Error::msg)?;
+        self.journal.keep(&candidate.running)?;
+        self.take_over(candidate.config)?;
+        self.running = candidate.running;
+        Ok(meant.into_iter().map(|[service, backend]| Ordered { service, backend }).collect())
     }
 
-    /// Why an order has gone to nobody.
-    fn nobody(&self, wanted: &OrderBackend) -> String {
-        let services = &self.config.services;
-        match &wanted.service {
-            Some(name) if !services.iter().any(|service| service.name == *name) => {
-                there_is_none("service", name, services.iter().map(|service| service.name.as_str()))
+    fn shown(&self) -> Shown {
+        let changes = self.running.changes().into_iter();
+        let backends = self
+            .config
+            .services
+            .iter()
+            .flat_map(|service| service.backends.iter().map(move |backend| (&service.name, backend)));
+        let pending = backends.filter_map(|(service, backend)| {
+            let reason = match self.network.next_hops.get(&backend.address) {
+                None => "its next hop isn't known yet".into(),
+                Some(Err(reason @ Unresolved::Pending { .. })) => reason.to_string(),
+                Some(_) => return None,
+            };
+            Some(Unreached { service: service.clone(), backend: backend.name.clone(), reason })
+        });
+        Shown {
+            generation: self.running.generation(),
+            file: self.running.file().display().to_string(),
+            changes: changes.map(Change::without_secret).collect(),
+            running: self.running.document().without_secret().to_yaml(),
+            saved: self.running.saved().without_secret().to_yaml(),
+            pending: pending.collect(),
+        }
+    }
+
+    /// Decides over a change, where those before it will have been made.
+    fn take_in(&self, batch: &mut Batch, proposal: Proposal, reply: Reply<Changed>) {
+        let decided = match &batch.candidate {
+            Some(Candidate { running, config }) => self.decide(running, config, proposal),
+            None => self.decide(&self.running, &self.config, proposal),
+        };
+        match decided {
+            Ok((candidate, changed)) => {
+                batch.candidate = Some(candidate);
+                batch.replies.push((changed, reply));
             }
-            _ => {
-                let backends = services.iter().flat_map(|service| &service.backends);
-                there_is_none("backend", &wanted.backend, backends.map(|backend| backend.name.as_str()))
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    /// What a change leads to, from a configuration that runs or will; or why it isn't made.
+    fn decide(
+        &self,
+        running: &Running,
+        config: &Config,
+        proposal: Proposal,
+    ) -> Result<(Candidate, Changed), Refusal> {
+        let Proposal { change, generation, confirmed, only_asks } = proposal;
+        let present = running.generation();
+        if generation.is_some_and(|generation| generation != present) {
+            return Err(Refusal::Outdated(present));
+        }
+        let mut changed = Changed::default();
+        let (candidate, name) = match change {
+            Proposed::Edits(edits) => (running.edited(&edits).map_err(Refusal::Wrong)?, None),
+            Proposed::Replace(wanted) => {
+                let (text, document, config) = *wanted;
+                let name = config.file.clone();
+                (running.replaced(&text, document, config), Some(name))
+            }
+            Proposed::Reload => {
+                let wrong = |error: anyhow::Error| Refusal::Wrong(format!("{error:#}"));
+                let (candidate, reread) = running.reread().map_err(wrong)?;
+                if confirmed || reread.dropped.is_empty() {
+                    running::report(&reread);
+                }
+                changed.dropped = reread.dropped;
+                changed.kept = reread.kept.into_iter().map(Change::without_secret).collect();
+                (candidate, Some(running.file().to_owned()))
+            }
+            Proposed::Revert => (running.reverted().map_err(Refusal::Wrong)?, None),
+        };
+        fixed::check(config, &candidate.config, &self.planner).map_err(|error| {
+            Refusal::Wrong(
+                name.map_or_else(String::new, |name| format!("{}: ", name.display())) + &error.to_string(),
+            )
+        })?;
+        changed.generation = candidate.running.generation();
+        changed.summary = candidate.config.summary();
+        let changes = diff(running.document(), candidate.running.document());
+        if !changes.is_empty() {
+            let told = self.foretell(config, &candidate.config, &mut changed);
+            told.map_err(|error| Refusal::Unable(format!("{error:#}")))?;
+        }
+        changed.dangers.extend(changed.dropped.iter().map(|dropped| {
+            format!("this change is dropped: {}; {}", dropped.change.clone().without_secret(), dropped.reason)
+        }));
+        changed.changes = changes.into_iter().map(Change::without_secret).collect();
+        if !only_asks && !confirmed && !changed.dangers.is_empty() {
+            return Err(Refusal::Dangerous(changed.dangers));
+        }
+        Ok((candidate, changed))
+    }
+
+    /// Adds what a configuration would do in place of the present one.
+    fn foretell(&self, present: &Config, next: &Config, changed: &mut Changed) -> Result<()> {
+        let observed = Observed {
+            next_hops: &self.next_hops,
+            census: None,
+            refused: &self.refused,
+            now: kernel_clock::now()?,
+        };
+        let forecast = Forecast::of(&self.planner, present, next, &self.present, observed);
+        let counters = self.balancer.counters(&self.present)?;
+        let (recent, seconds) = self.recent.since(std::time::Instant::now(), &counters);
+        changed.effect = forecast.effect();
+        changed.dangers = forecast.dangers(&recent, seconds);
+        Ok(())
+    }
+
+    /// Makes the changes that were decided over: journalled before the maps follow, and not made if either fails.
+    fn make(&mut self, batch: &mut Batch) {
+        let Batch { candidate, replies } = std::mem::take(batch);
+        let Some(Candidate { running, config }) = candidate else { return };
+        let changes = diff(self.running.document(), running.document());
+        let made = self.journal.keep(&running).context("nothing was changed").and_then(|()| {
+            if changes.is_empty() && config.services == self.config.services {
+                self.config = config;
+                return Ok(());
+            }
+            self.take_over(config)
+        });
+        match &made {
+            Ok(()) => {
+                tell_all(&changes, running.generation());
+                self.running = running;
+            }
+            Err(error) => {
+                tell(Event::ConfigurationRefused { reason: format!("{error:#}") });
+                let put_back = self.journal.keep(&self.running);
+                self.note(put_back.err());
             }
         }
+        for (changed, reply) in replies {
+            let failed = made.as_ref().map_err(|error| Refusal::Unable(format!("{error:#}")));
+            // Whoever asked may have gone.
+            let _ = reply.send(failed.map(|()| changed));
+        }
+    }
+
+    /// Brings the maps to what another configuration says; if they refuse, back to what they held.
+    fn take_over(&mut self, config: Config) -> Result<()> {
+        let planner = self.planner.clone();
+        let former = std::mem::replace(&mut self.config, config);
+        let (services, former_services) = (self.config.services.len(), former.services.len());
+        tell(Event::ConfigurationChanged { services, former_services });
+        self.update().inspect_err(|_| {
+            self.config = former;
+            self.planner = planner;
+            let back = self.update();
+            self.note(back.err());
+        })
+    }
+
+    /// Writes the file, if it is still the one that the text was made of.
+    fn save(&mut self, to_save: ToSave) -> Result<Saved, Refusal> {
+        let ToSave { text, unsaved, rewritten } = to_save;
+        let file = self.running.file().display().to_string();
+        if unsaved.generation != self.running.generation() || unsaved.text != self.running.text() {
+            return Err(Refusal::Outdated(self.running.generation()));
+        }
+        if unsaved.changes.is_empty() {
+            return Ok(Saved { file, former: None, changes: Vec::new(), rewritten: false });
+        }
+        let former = save(self.running.file(), self.running.text(), &text);
+        let former = former.map_err(|error| Refusal::Unable(format!("{error:#}")))?;
+        self.running = self.running.saved_as(text);
+        // If it can't: the next start finds that the file has what the journal has.
+        let kept = self.journal.keep(&self.running);
+        self.note(kept.err());
+        tell(Event::Saved { file: file.clone(), former: former.display().to_string() });
+        let changes = unsaved.changes.into_iter().map(Change::without_secret).collect();
+        Ok(Saved { file, former: Some(former.display().to_string()), changes, rewritten })
+    }
+
+    /// Follows those who wait for the ways to backends.
+    pub(super) fn follow_meetings(&mut self) {
+        self.meetings.follow(&self.network.next_hops, Instant::now());
+    }
+
+    /// Notes the counters now and then, for those who ask which services are in use.
+    pub(super) fn note_traffic(&mut self) -> Result<()> {
+        let now = std::time::Instant::now();
+        if self.recent.is_due(now) {
+            self.recent.note(now, &self.balancer.counters(&self.present)?);
+        }
+        Ok(())
+    }
+}
+
+/// Tells of changes that were made.
+fn tell_all(changes: &[Change], generation: u64) {
+    for change in changes.iter().take(MOST_TOLD) {
+        tell(Event::Changed { generation, change: change.clone().without_secret().to_string() });
+    }
+    if changes.len() > MOST_TOLD {
+        let change = format!("and {} changes more", changes.len() - MOST_TOLD);
+        tell(Event::Changed { generation, change });
     }
 }

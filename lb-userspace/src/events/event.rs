@@ -79,6 +79,27 @@ pub enum Event {
         /// Services that there were.
         former_services: usize,
     },
+    /// Someone changed a part of the configuration.
+    Changed {
+        /// Of the configuration, with all that was changed with it.
+        generation: u64,
+        /// What, as in `~ services.web.backends.alpha.weight: 1 -> 5`.
+        change: String,
+    },
+    /// A change isn't one any more, as the file overrules it.
+    ChangeDropped {
+        /// What it changed.
+        change: String,
+        /// What the file says.
+        reason: String,
+    },
+    /// What runs was written into the file.
+    Saved {
+        /// The file.
+        file: String,
+        /// Where the former one is.
+        former: String,
+    },
     /// A configuration wasn't taken over.
     ConfigurationRefused {
         /// Why; a line for each error.
@@ -114,11 +135,14 @@ impl Event {
             | Event::BackendGone { .. }
             | Event::Settled { .. }
             | Event::ConfigurationChanged { .. }
+            | Event::Changed { .. }
+            | Event::Saved { .. }
             | Event::TroubleOver => true,
             Event::InterfaceLost { .. }
             | Event::NotAttached { .. }
             | Event::IncompleteTable { .. }
             | Event::ConfigurationRefused { .. }
+            | Event::ChangeDropped { .. }
             | Event::Trouble { .. } => false,
         };
         if is_well { Level::Info } else { Level::Warn }
@@ -137,6 +161,9 @@ impl Event {
             | Event::InterfaceLost { .. }
             | Event::NotAttached { .. }
             | Event::ConfigurationChanged { .. }
+            | Event::Changed { .. }
+            | Event::ChangeDropped { .. }
+            | Event::Saved { .. }
             | Event::ConfigurationRefused { .. }
             | Event::Trouble { .. }
             | Event::TroubleOver => None,
@@ -182,6 +209,11 @@ impl Display for Event {
             Event::ConfigurationChanged { services, former_services } => {
                 write!(f, "{services} services instead of {former_services}")
             }
+            Event::Changed { generation, change } => write!(f, "generation {generation}: {change}"),
+            Event::ChangeDropped { change, reason } => {
+                write!(f, "this change is dropped: {change}; {reason}")
+            }
+            Event::Saved { file, former } => write!(f, "saved: {file}; the former one is {former}"),
             Event::ConfigurationRefused { reason } => f.write_str(reason),
             Event::Trouble { reason } => write!(f, "the maps stay as they are: {reason}; trying again"),
             Event::TroubleOver => f.write_str("the maps are up to date again"),

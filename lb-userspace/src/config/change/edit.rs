@@ -1,8 +1,10 @@
 //! What is asked to be changed.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::document::{BACKENDS, Document, Node, SERVICES};
 use crate::nearest::there_is_none;
@@ -11,7 +13,7 @@ use crate::nearest::there_is_none;
 pub type Fields = BTreeMap<String, Option<String>>;
 
 /// Changes that are made together or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edits {
     /// In this order.
@@ -25,7 +27,7 @@ pub struct Edits {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "edit", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
     /// A new service without backends.
@@ -167,6 +169,39 @@ impl Edit {
     }
 }
 
+impl Edit {
+    /// The address that a backend gets.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Edit::AddBackend { fields, .. } | Edit::SetBackend { fields, .. } => {
+                fields.get("address").cloned().flatten()?.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Service and name of each backend that is meant.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn backends(&self, running: &Document) -> Result<Vec<[String; 2]>, String> {
+        match self {
+            Edit::SetBackend { backend, service, .. }
+            | Edit::RemoveBackend { backend, service }
+            | Edit::DrainBackend { backend, service, .. }
+            | Edit::DisableBackend { backend, service }
+            | Edit::EnableBackend { backend, service } => {
+                known_backends(running, backend, service.as_deref())
+            }
+            Edit::AddService { .. }
+            | Edit::SetService { .. }
+            | Edit::RemoveService { .. }
+            | Edit::AddBackend { .. } => Ok(Vec::new()),
+        }
+    }
+}
+
 fn add_backend(running: &mut Document, service: &str, fields: &Fields) -> Result<(), String> {
     let service = known_service(running, service)?;
     let name = fields.get("name").or_else(|| fields.get("address")).cloned().flatten();
@@ -260,7 +295,7 @@ fn known_backends(
             backends.iter().map(move |(name, node)| (service.as_str(), name.as_str(), node))
         })
         .collect();
-    let address: Option<std::net::IpAddr> = backend.parse().ok();
+    let address: Option<IpAddr> = backend.parse().ok();
     let is_meant = |name: &str, node: &Node| {
         let own = node.get("address").and_then(Node::text).and_then(|text| text.parse().ok());
         name == backend || address.is_some() && own == address
@@ -273,7 +308,11 @@ fn known_backends(
     if meant.is_empty() {
         let place = service.map_or_else(String::new, |name| format!(" in service {name}"));
         let names = all.iter().map(|(_, name, _)| *name);
-        return Err(there_is_none("backend", backend, names).replacen(backend, &format!("{backend}{place}"), 1));
+        return Err(there_is_none("backend", backend, names).replacen(
+            backend,
+            &format!("{backend}{place}"),
+            1,
+        ));
     }
     Ok(meant)
 }

@@ -1,12 +1,13 @@
 //! A file that was changed by an editor, and a running configuration that was changed since it was read.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::document::Document;
 use super::{Change, apply};
 
 /// What becomes of the changes when the file is read again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reread {
     /// Those that stay: the file says there what it said before.
     pub kept: Vec<Change>,
@@ -17,7 +18,7 @@ pub struct Reread {
 }
 
 /// A change that isn't one any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Dropped {
     /// The change.
     pub change: Change,

@@ -36,7 +36,10 @@ fn what_is_written_reads_back_as_the_same() {
         let (_, config) = Document::read(EXAMPLE, Path::new("lb.yaml")).unwrap();
         config.services
     });
-    assert!(written.starts_with("version: 1\ninterfaces:\n  - name: eth0\n    mode: driver\n"), "{written}");
+    assert!(
+        written.starts_with("version: 1\ninstance: default\ninterfaces:\n  - name: eth0\n    mode: driver\n"),
+        "{written}"
+    );
     let backends = "    backends:\n      - name: alpha\n        address: 198.51.100.1\n        weight: 2\n";
     assert!(written.contains(backends), "{written}");
 }
@@ -138,7 +141,10 @@ fn a_file_is_changed_in_place() {
         ["+  - name: api", "+    vip: 192.0.2.9", "+    backends: []"]
     );
     assert!(patches(&["services", "web"], None).contains(&"-  - name: web".to_owned()));
-    assert_eq!(patches(&["tunnel_source"], node("[\"10.0.0.0/8\"]")).last().unwrap(), "+tunnel_source: [\"10.0.0.0/8\"]");
+    assert_eq!(
+        patches(&["tunnel_source"], node("[\"10.0.0.0/8\"]")).last().unwrap(),
+        "+tunnel_source: [\"10.0.0.0/8\"]"
+    );
 }
 
 #[test]
