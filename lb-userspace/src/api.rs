@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::trace::Listen;
 use reports::Reports;
 
-pub use backend::{Backend, BackendState, OrderBackend, Ordered};
+pub use backend::{Backend, BackendState};
 pub use document::document;
 pub use events::{EventLine, WhichEvents};
 pub use node::{Interface, Status};
@@ -61,8 +61,6 @@ pub struct Report {
 pub enum Request {
     /// For a report.
     Report(oneshot::Sender<anyhow::Result<Report>>),
-    /// To give an order to a backend.
-    Order(OrderBackend, oneshot::Sender<anyhow::Result<Vec<Ordered>>>),
     /// About its configuration.
     Config(config::Question),
 }

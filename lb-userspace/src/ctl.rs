@@ -8,14 +8,18 @@
 //! | `session` | to whom questions go, and how answers are printed |
 //! | `table` | answers as tables for people |
 //! | `watch` | the same question again and again |
+//! | `change`, `pairs` | changes of the configuration, as they are typed and as they are told of |
 //! | `outcome` | how it ends: exit codes |
 //! | `complete` | how a line may go on, for shells |
 
 mod arguments;
 mod backend;
+mod change;
 mod complete;
+mod config;
 mod events;
 mod outcome;
+mod pairs;
 mod service;
 mod session;
 mod status;
@@ -61,6 +65,10 @@ async fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Status(watch) => status::run(&session, *watch).await,
         Command::Service(command) => service::run(&session, command).await,
         Command::Backend(command) => backend::run(&session, command).await,
+        Command::Config(command) => config::run(&session, command).await,
+        Command::Plan(file) => config::plan(&session, file).await,
+        Command::Apply(file) => config::apply(&session, file).await,
+        Command::Reload(how) => config::reload(&session, *how).await,
         Command::Events(arguments) => events::run(&session, arguments).await,
         Command::Trace(arguments) => trace::run(&session, arguments).await,
         Command::Completions(arguments) => complete::run(arguments),

@@ -5,13 +5,12 @@ use std::net::IpAddr;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{Json, Query};
-use super::{Problem, Request, Tasks};
+use super::{Problem, Tasks};
 use crate::nearest::there_is_none;
 use crate::roster::State;
 
@@ -80,29 +79,6 @@ impl From<State> for BackendState {
     }
 }
 
-/// An order to a backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OrderBackend {
-    /// Its name or address.
-    pub backend: String,
-    /// In which service; in all of them if none is named.
-    pub service: Option<String>,
-    /// `drain`, `undrain`, `disable` or `enable`.
-    pub order: String,
-    /// Of a drain, the seconds for which it keeps its flows; the service's `drain_timeout` if none is given.
-    pub seconds: Option<u32>,
-}
-
-/// A backend that got an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Ordered {
-    /// Name of its service.
-    pub service: String,
-    /// Its name.
-    pub backend: String,
-}
-
 /// Which backends.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +89,7 @@ struct Which {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Tasks> {
-    OpenApiRouter::new().routes(routes!(backends)).routes(routes!(order))
+    OpenApiRouter::new().routes(routes!(backends))
 }
 
 /// Backends of all services, or of one
@@ -139,24 +115,4 @@ async fn backends(
     }
     let backends: Vec<_> = report.backends.iter().filter(|backend| backend.service == service).collect();
     Ok(Json(backends).into_response())
-}
-
-/// An order to a backend: it lasts until lbd ends
-#[utoipa::path(
-    post,
-    path = "/v1/backends/order",
-    request_body = OrderBackend,
-    responses(
-        (status = 200, description = "those that got it", body = Vec<Ordered>),
-        (status = "default", description = "why not", body = Problem),
-    )
-)]
-async fn order(
-    extract::State(tasks): extract::State<Tasks>,
-    Json(order): Json<OrderBackend>,
-) -> Result<Json<Vec<Ordered>>, Problem> {
-    let (question, reply) = oneshot::channel();
-    tasks.daemon.send(Request::Order(order, question)).await.map_err(|_| Problem::shutting_down())?;
-    let ordered = reply.await.map_err(|_| Problem::shutting_down())?;
-    ordered.map(Json).map_err(|error| Problem::bad_request(format!("{error:#}")))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::edit::{Edit, Edits};
+pub use self::edit::{Edit, Edits, Fields};
 pub use self::three_ways::{Dropped, Reread, reread};
 use super::document::{Document, HIDDEN, Node, SECRET, push};
 

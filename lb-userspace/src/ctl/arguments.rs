@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::change::How;
 use super::watch::Watch;
-use super::{backend, complete, events, outcome, service, trace};
+use super::{backend, complete, config, events, outcome, service, trace};
 use crate::config::DEFAULT_SOCKET;
 
 const GLOBAL: &str = "Options of every command";
@@ -74,6 +75,15 @@ pub(super) enum Command {
     /// Where connections are sent
     #[command(subcommand)]
     Backend(backend::Command),
+    /// The configuration: what runs, and what lbd's file says
+    #[command(subcommand)]
+    Config(config::Command),
+    /// What a file would change, and what that would do
+    Plan(config::Plan),
+    /// Makes a file's content the running configuration
+    Apply(config::Apply),
+    /// Reads lbd's file again, and keeps the changes since that it doesn't overrule
+    Reload(How),
     /// What happened: the last events, and those to come
     Events(events::Arguments),
     /// Packets as they come, and what becomes of each

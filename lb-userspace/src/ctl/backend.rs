@@ -4,13 +4,16 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 
+use super::change::{How, make};
 use super::complete::{backends, services};
 use super::outcome::Outcome;
+use super::pairs::Pairs;
 use super::session::Session;
 use super::table::{Align, Look, Mood, Sheet, Tabular, in_mood};
 use super::watch::Watch;
-use crate::api::{Backend, BackendState, OrderBackend, Ordered};
+use crate::api::{Backend, BackendState};
 use crate::client::segment;
+use crate::config::change::Edit;
 
 /// What is asked or done.
 #[derive(Subcommand)]
@@ -24,12 +27,42 @@ pub(super) enum Command {
         #[command(flatten)]
         watch: Watch,
     },
+    /// A new one of a service: address is needed
+    Add {
+        /// The service's name
+        #[arg(add = services())]
+        service: String,
+
+        #[command(flatten)]
+        pairs: Pairs,
+
+        #[command(flatten)]
+        how: How,
+    },
+    /// Changes fields of one
+    Set {
+        /// Its name or address
+        #[arg(add = backends())]
+        backend: String,
+
+        #[command(flatten)]
+        pairs: Pairs,
+
+        /// In this service; else in all that have it
+        #[arg(long, value_name = "NAME", add = services())]
+        service: Option<String>,
+
+        #[command(flatten)]
+        how: How,
+    },
+    /// Takes one out: it keeps its flows for a while
+    Remove(Which),
     /// Take no new flows, and keep the old ones for a while
     Drain {
         #[command(flatten)]
         which: Which,
 
-        /// Seconds for which it keeps them; else the service's `drain_timeout`
+        /// Seconds for which it keeps them; else its own `drain_timeout`, or the service's
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u32>,
     },
@@ -51,37 +84,51 @@ pub(super) struct Which {
     /// In this service; else in all that have it
     #[arg(long, value_name = "NAME", add = services())]
     service: Option<String>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+impl Which {
+    fn names(&self) -> (String, Option<String>) {
+        (self.backend.clone(), self.service.clone())
+    }
 }
 
 /// Does it.
 pub(super) async fn run(session: &Session, command: &Command) -> Result<Outcome> {
     let client = &session.client;
-    let (order, which, seconds) = match command {
+    let (how, edit) = match command {
         Command::List { service, watch } => {
             let query = service.as_ref().map(|name| format!("?service={}", segment(name)));
             let path = format!("/v1/backends{}", query.unwrap_or_default());
             return session.show(*watch, async || Ok(client.get::<Vec<Backend>>(&path).await?)).await;
         }
-        Command::Drain { which, timeout } => ("drain", which, *timeout),
-        Command::Undrain(which) => ("undrain", which, None),
-        Command::Disable(which) => ("disable", which, None),
-        Command::Enable(which) => ("enable", which, None),
+        Command::Add { service, pairs, how } => {
+            (how, Edit::AddBackend { service: service.clone(), fields: pairs.fields()? })
+        }
+        Command::Set { backend, pairs, service, how } => {
+            let (backend, service) = (backend.clone(), service.clone());
+            (how, Edit::SetBackend { backend, service, fields: pairs.fields()? })
+        }
+        Command::Remove(which) => {
+            let (backend, service) = which.names();
+            (&which.how, Edit::RemoveBackend { backend, service })
+        }
+        Command::Drain { which, timeout } => {
+            let (backend, service) = which.names();
+            (&which.how, Edit::DrainBackend { backend, service, seconds: *timeout })
+        }
+        Command::Disable(which) => {
+            let (backend, service) = which.names();
+            (&which.how, Edit::DisableBackend { backend, service })
+        }
+        Command::Undrain(which) | Command::Enable(which) => {
+            let (backend, service) = which.names();
+            (&which.how, Edit::EnableBackend { backend, service })
+        }
     };
-    let order = OrderBackend {
-        backend: which.backend.clone(),
-        service: which.service.clone(),
-        order: order.into(),
-        seconds,
-    };
-    session.print(&client.post::<_, Vec<Ordered>>("/v1/backends/order", &order).await?)
-}
-
-impl Tabular for Vec<Ordered> {
-    fn table(&self, look: Look) -> String {
-        let mut sheet = Sheet::new([("SERVICE", Align::Left), ("BACKEND", Align::Left)]);
-        self.iter().for_each(|Ordered { service, backend }| sheet.row([service, backend]));
-        sheet.draw(look)
-    }
+    make(session, *how, edit).await
 }
 
 impl Tabular for Vec<Backend> {

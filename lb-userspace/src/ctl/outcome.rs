@@ -21,7 +21,6 @@ pub(super) enum Outcome {
     /// It did what it was told.
     Done,
     /// It was asked whether there are changes, and there are.
-    #[expect(dead_code, reason = "no command asks for it yet")]
     Changes,
 }
 

@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Subcommand;
 
+use super::change::{How, make};
 use super::complete::services;
 use super::outcome::Outcome;
+use super::pairs::Pairs;
 use super::session::Session;
 use super::table::{Align, Look, Sheet, Tabular, reasons};
 use super::watch::Watch;
 use crate::api::Service;
 use crate::client::segment;
+use crate::config::change::Edit;
 
 /// What is asked or done.
 #[derive(Subcommand)]
@@ -27,6 +30,38 @@ pub(super) enum Command {
         #[command(flatten)]
         watch: Watch,
     },
+    /// A new one, as yet without backends: vip, port, protocol and forwarding are needed
+    Add {
+        /// Its name
+        name: String,
+
+        #[command(flatten)]
+        pairs: Pairs,
+
+        #[command(flatten)]
+        how: How,
+    },
+    /// Changes fields of one
+    Set {
+        /// Its name
+        #[arg(add = services())]
+        name: String,
+
+        #[command(flatten)]
+        pairs: Pairs,
+
+        #[command(flatten)]
+        how: How,
+    },
+    /// Takes one out, with its backends and flows
+    Remove {
+        /// Its name
+        #[arg(add = services())]
+        name: String,
+
+        #[command(flatten)]
+        how: How,
+    },
 }
 
 /// Does it.
@@ -39,6 +74,17 @@ pub(super) async fn run(session: &Session, command: &Command) -> Result<Outcome>
         Command::Show { name, watch } => {
             let path = format!("/v1/services/{}", segment(name));
             session.show(*watch, async || Ok(client.get::<Service>(&path).await?)).await
+        }
+        Command::Add { name, pairs, how } => {
+            let edit = Edit::AddService { service: name.clone(), fields: pairs.fields()? };
+            make(session, *how, edit).await
+        }
+        Command::Set { name, pairs, how } => {
+            let edit = Edit::SetService { service: name.clone(), fields: pairs.fields()? };
+            make(session, *how, edit).await
+        }
+        Command::Remove { name, how } => {
+            make(session, *how, Edit::RemoveService { service: name.clone() }).await
         }
     }
 }

@@ -3,19 +3,19 @@
 //! Each is decided over as a whole: a configuration that isn't valid, can't be taken over or may do damage that nobody
 //! confirmed changes nothing. Then it is journalled, then the maps follow. Those that come together are one update.
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::forecast::Forecast;
 use super::running::{self, Candidate, Running, save};
 use super::{Daemon, fixed};
+use crate::api::Request;
 use crate::api::config::{
     Changed, Proposal, Proposed, Question, Refusal, Reply, Saved, Shown, ToSave, Unreached, Unsaved,
 };
-use crate::api::{OrderBackend, Ordered, Request};
 use crate::config::Config;
-use crate::config::change::{Change, Edit, diff};
+use crate::config::change::{Change, diff};
 use crate::events::{Event, tell};
 use crate::kernel_clock;
 use crate::next_hop::Unresolved;
@@ -56,7 +56,6 @@ impl Daemon {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Report(reply) => drop(reply.send(self.report())),
-            Request::Order(order, reply) => drop(reply.send(self.order(&order))),
             Request::Config(question) => self.answer_config(question),
         }
     }
@@ -80,23 +79,6 @@ impl Daemon {
             }))),
             Question::Save(to_save, reply) => drop(reply.send(self.save(*to_save))),
         }
-    }
-
-    /// Gives an order to a backend, in one service or in all that have it.
-    fn order(&mut self, wanted: &OrderBackend) -> Result<Vec<Ordered>> {
-        let OrderBackend { backend, service, order, seconds } = wanted.clone();
-        let edit = match order.as_str() {
-            "drain" => Edit::DrainBackend { backend, service, seconds },
-            "disable" => Edit::DisableBackend { backend, service },
-            "enable" | "undrain" => Edit::EnableBackend { backend, service },
-            other => bail!("{other} is no order; known are drain, undrain, disable and enable"),
-        };
-        let meant = edit.backends(self.running.document()).map_err(Error::msg)?;
-        let candidate = self.running.edited(&[edit]).map_err(Error::msg)?;
-        self.journal.keep(&candidate.running)?;
-        self.take_over(candidate.config)?;
-        self.running = candidate.running;
-        Ok(meant.into_iter().map(|[service, backend]| Ordered { service, backend }).collect())
     }
 
     fn shown(&self) -> Shown {

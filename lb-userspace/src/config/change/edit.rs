@@ -180,26 +180,6 @@ impl Edit {
             _ => None,
         }
     }
-
-    /// Service and name of each backend that is meant.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn backends(&self, running: &Document) -> Result<Vec<[String; 2]>, String> {
-        match self {
-            Edit::SetBackend { backend, service, .. }
-            | Edit::RemoveBackend { backend, service }
-            | Edit::DrainBackend { backend, service, .. }
-            | Edit::DisableBackend { backend, service }
-            | Edit::EnableBackend { backend, service } => {
-                known_backends(running, backend, service.as_deref())
-            }
-            Edit::AddService { .. }
-            | Edit::SetService { .. }
-            | Edit::RemoveService { .. }
-            | Edit::AddBackend { .. } => Ok(Vec::new()),
-        }
-    }
 }
 
 fn add_backend(running: &mut Document, service: &str, fields: &Fields) -> Result<(), String> {
