@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::process::Process;
+use crate::run::Finished;
 use crate::service::Service;
 use crate::{entry, programs, run, wait};
 
@@ -84,6 +85,14 @@ impl<'lab> Balancer<'lab> {
     /// It is missing, or ends with an error.
     pub fn lbctl(&self, arguments: &[&str]) -> Result<String> {
         run::run(&mut lbctl(self.lab, arguments)?)
+    }
+
+    /// What becomes of `lbctl`, whatever it is.
+    ///
+    /// # Errors
+    /// It is missing, or doesn't end.
+    pub fn try_lbctl(&self, arguments: &[&str]) -> Result<Finished> {
+        run::finish(&mut lbctl(self.lab, arguments)?, wait::PATIENCE)
     }
 
     /// What `lbd` has logged.
