@@ -274,7 +274,7 @@ fn broken_files_change_nothing() -> Result<()> {
         (
             "name: b1\n",
             "name: b1\n        weight: much\n",
-            ":17:17: services[0].backends[0].weight: much is not a",
+            ":16:17: services[0].backends[0].weight: much is not a",
         ),
         ("port: 80", "port: 80\n    prot: 5", "unknown field prot; did you mean"),
         ("services:", "servces:", "unknown field servces; did you mean services?"),
@@ -387,7 +387,11 @@ fn a_journal_that_cannot_be_used_is_put_aside() -> Result<()> {
     let lab = Lab::new()?;
     let mut operator = Operator::start(&lab)?;
     operator.lbctl("backend set b1 weight=5")?;
-    let journal = lab.directory().join("state").join(lab.directory().file_name().context("no name")?).join("changes.json");
+    let journal = lab
+        .directory()
+        .join("state")
+        .join(lab.directory().file_name().context("no name")?)
+        .join("changes.json");
     let good = fs::read_to_string(&journal)?;
     for broken in ["", "{\"version\": 99}", &good[..good.len() / 2]] {
         fs::write(&journal, broken)?;

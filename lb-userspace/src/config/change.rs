@@ -73,11 +73,11 @@ fn differences(path: &mut Vec<String>, from: &Node, to: &Node, changes: &mut Vec
 /// A configuration with changes. Those for which there is no place are left out.
 #[must_use]
 pub fn apply<'c>(document: &Document, changes: impl IntoIterator<Item = &'c Change>) -> Document {
-    let mut changed = document.clone();
+    let mut result = document.clone();
     for change in changes {
-        changed.root_mut().set(&change.path, change.is.clone());
+        result.root_mut().set(&change.path, change.is.clone());
     }
-    changed
+    result
 }
 
 impl Change {

@@ -92,7 +92,7 @@ fn of_service(text: &mut String, service: &ServiceEffect) {
         What::Removed => line(text, format_args!("{name} is removed: its flows end at once")),
         What::Changed if *slots_moved == 0 => line(text, format_args!("{name}: no slots move")),
         What::Changed => {
-            line(text, format_args!("{name}: {slots_moved} of {slots} slots move. {}", settled(*settled_in)))
+            line(text, format_args!("{name}: {slots_moved} of {slots} slots move. {}", settled(*settled_in)));
         }
     }
     backends.iter().for_each(|backend| of_backend(text, backend));

@@ -78,8 +78,8 @@ pub(super) async fn run(session: &Session, command: &Command) -> Result<Outcome>
         Command::Show { saved } => {
             let shown: Shown = session.client.get("/v1/config").await?;
             let Shown { generation, file, running, saved: of_file, .. } = shown;
-            let text = if *saved { of_file } else { running };
-            session.print(&Text { generation, file, text })
+            let yaml = if *saved { of_file } else { running };
+            session.print(&Text { generation, file, yaml })
         }
         Command::Check { file } => {
             let (name, text) = read(file)?;
@@ -162,12 +162,12 @@ fn read(file: &Path) -> Result<(String, String)> {
 struct Text {
     generation: u64,
     file: String,
-    text: String,
+    yaml: String,
 }
 
 impl Tabular for Text {
     fn table(&self, _: Look) -> String {
-        format!("# generation {}, from {}\n{}", self.generation, self.file, self.text.trim_end())
+        format!("# generation {}, from {}\n{}", self.generation, self.file, self.yaml.trim_end())
     }
 }
 

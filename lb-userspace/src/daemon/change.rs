@@ -160,15 +160,15 @@ impl Daemon {
         })?;
         changed.generation = candidate.running.generation();
         changed.summary = candidate.config.summary();
-        let changes = diff(running.document(), candidate.running.document());
-        if !changes.is_empty() {
+        let differences = diff(running.document(), candidate.running.document());
+        if !differences.is_empty() {
             let told = self.foretell(config, &candidate.config, &mut changed);
             told.map_err(|error| Refusal::Unable(format!("{error:#}")))?;
         }
         changed.dangers.extend(changed.dropped.iter().map(|dropped| {
             format!("this change is dropped: {}; {}", dropped.change.clone().without_secret(), dropped.reason)
         }));
-        changed.changes = changes.into_iter().map(Change::without_secret).collect();
+        changed.changes = differences.into_iter().map(Change::without_secret).collect();
         if !only_asks && !confirmed && !changed.dangers.is_empty() {
             return Err(Refusal::Dangerous(changed.dangers));
         }

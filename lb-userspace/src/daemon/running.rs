@@ -5,8 +5,6 @@
 
 mod journal;
 mod saving;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -82,7 +82,13 @@ fn ways() -> Vec<Case> {
     for (inside, version) in [("4", IpVersion::V4), ("6", IpVersion::V6)] {
         let mut add = |forwarding, outer, name: &str| {
             let node = Node { version, outer, forwarding, ..NODE };
-            cases.push(case(&format!("tcp{inside}/{name}/established/1k"), node, Kind::Tcp, 1_000, Mix::Established));
+            cases.push(case(
+                &format!("tcp{inside}/{name}/established/1k"),
+                node,
+                Kind::Tcp,
+                1_000,
+                Mix::Established,
+            ));
         };
         let (same, other) = match version {
             IpVersion::V4 => (IpVersion::V4, IpVersion::V6),
@@ -122,7 +128,13 @@ fn memories() -> Vec<Case> {
             let name = format!("tcp4/ipip/{word}/established/{name}");
             cases.push(case(&name, node, Kind::Tcp, flows, Mix::Established));
         }
-        cases.push(case(&format!("tcp4/ipip/{word}/tenth-new/1M"), node, Kind::Tcp, 1_000_000, Mix::TenthNew));
+        cases.push(case(
+            &format!("tcp4/ipip/{word}/tenth-new/1M"),
+            node,
+            Kind::Tcp,
+            1_000_000,
+            Mix::TenthNew,
+        ));
     }
     for scheduler in ["source_hash", "round_robin", "random", "two_choices", "least_connections"] {
         let node = Node { scheduler, flows: ROOMY, ..NODE };

@@ -30,7 +30,8 @@ impl Machine {
     pub fn this() -> Result<Machine> {
         let processors = read("/proc/cpuinfo")?;
         let first = |name: &str| {
-            let line = processors.lines().find(|line| line.split(':').next().is_some_and(|n| n.trim() == name));
+            let line =
+                processors.lines().find(|line| line.split(':').next().is_some_and(|n| n.trim() == name));
             line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
         };
         let memory = read("/proc/meminfo")?;

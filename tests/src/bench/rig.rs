@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
+use aya::Ebpf;
 use aya::maps::{Array, MapData, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
-use aya::Ebpf;
 use lb_common::replay::{Progress, Stage, Step};
 use lb_common::siphash::HashKey;
 use lb_common::verdict::NodeCounters;
@@ -84,7 +84,8 @@ impl Rig {
         balancer.apply(&plan(&Image::default(), &image), |_| {})?;
 
         let mut bench = Ebpf::load(programs::BENCH).context("the kernel refuses the benchmark's maps")?;
-        let mut take = |name: &str| bench.take_map(name).with_context(|| format!("the object has no map {name}"));
+        let mut take =
+            |name: &str| bench.take_map(name).with_context(|| format!("the object has no map {name}"));
         let mut stage = Array::<_, Plain<Stage>>::try_from(take("STAGE")?)?;
         stage.set(0, Plain(trace.stage), 0)?;
         let mut steps = Array::<_, Plain<Step>>::try_from(take("STEPS")?)?;

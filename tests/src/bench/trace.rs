@@ -159,7 +159,10 @@ fn steps(case: &Case) -> Vec<Step> {
     let step = |number: usize| match traffic.mix {
         Mix::Established if traffic.kind == Kind::Parts => {
             // First, second; 185 * 8 octets are before the second.
-            Step { control: if number.is_multiple_of(2) { 0 } else { 185 }, ..flows[number / 2 % flows.len()] }
+            Step {
+                control: if number.is_multiple_of(2) { 0 } else { 185 },
+                ..flows[number / 2 % flows.len()]
+            }
         }
         Mix::Established => flows[number % flows.len()],
         Mix::Flood => Step { control: SYN | NEW, ..flow(case, &mut rng) },
@@ -195,7 +198,14 @@ struct Zipf(Vec<f64>);
 impl Zipf {
     fn new(most: usize) -> Self {
         let mut sum = 0.0;
-        Zipf((1..=most).map(|rank| { sum += 1.0 / rank as f64; sum }).collect())
+        Zipf(
+            (1..=most)
+                .map(|rank| {
+                    sum += 1.0 / rank as f64;
+                    sum
+                })
+                .collect(),
+        )
     }
 
     fn draw(&self, rng: &mut Rng) -> usize {

@@ -99,7 +99,9 @@ fn the_key_is_not_shown() {
     assert!(shown.contains("hash_key: \"(hidden)\"\n") && !shown.contains("0001020304"), "{shown}");
 }
 
-fn node(text: &str) -> Option<Node> {
+/// A value, as JSON has it.
+#[expect(clippy::unnecessary_wraps, reason = "a value, where there may be none")]
+fn some(text: &str) -> Option<Node> {
     Some(serde_json::from_str(text).unwrap())
 }
 
@@ -118,22 +120,22 @@ fn patches(path: &[&str], is: Option<Node>) -> Vec<String> {
 #[test]
 fn a_file_is_changed_in_place() {
     let weight = ["services", "web", "backends", "alpha", "weight"];
-    assert_eq!(patches(&weight, node("\"5\"")), ["-        weight: 2", "+        weight: 5"]);
+    assert_eq!(patches(&weight, some("\"5\"")), ["-        weight: 2", "+        weight: 5"]);
     let added = ["services", "web", "backends", "delta"];
     assert_eq!(
-        patches(&added, node("{\"name\": \"delta\", \"address\": \"198.51.100.9\"}")),
+        patches(&added, some("{\"name\": \"delta\", \"address\": \"198.51.100.9\"}")),
         ["+      - name: delta", "+        address: 198.51.100.9"]
     );
     let quic = ["services", "video", "backends", "198.51.100.5", "quic_server_id"];
     assert_eq!(
-        patches(&quic, node("\"0a05\"")),
+        patches(&quic, some("\"0a05\"")),
         ["-        quic_server_id: 0a01", "+        quic_server_id: 0a05"]
     );
     assert_eq!(patches(&["answer_echo"], None), ["-answer_echo: true"]);
     assert_eq!(
         patches(
             &["services", "api"],
-            node(
+            some(
                 "{\"name\": \"api\", \"vip\": \"192.0.2.9\", \"port\": \"80\", \
             \"protocol\": \"tcp\", \"forwarding\": \"l2\", \"backends\": {}}"
             )
@@ -142,7 +144,7 @@ fn a_file_is_changed_in_place() {
     );
     assert!(patches(&["services", "web"], None).contains(&"-  - name: web".to_owned()));
     assert_eq!(
-        patches(&["tunnel_source"], node("[\"10.0.0.0/8\"]")).last().unwrap(),
+        patches(&["tunnel_source"], some("[\"10.0.0.0/8\"]")).last().unwrap(),
         "+tunnel_source: [\"10.0.0.0/8\"]"
     );
 }
@@ -213,7 +215,7 @@ proptest! {
             let value = Some(Node::Text(number.to_string()));
             match what {
                 0 => wanted.root_mut().set(&backend, None),
-                1 => wanted.root_mut().set(&backend, node(&format!(
+                1 => wanted.root_mut().set(&backend, some(&format!(
                     "{{\"name\": \"{name}\", \"address\": \"198.51.101.{number}\"}}"
                 ))),
                 2 => wanted.root_mut().set(&[&backend[..], &["weight"]].concat(), value),
