@@ -276,8 +276,8 @@ fn broken_files_change_nothing() -> Result<()> {
             "name: b1\n        weight: much\n",
             ":16:17: services[0].backends[0].weight: much is not a",
         ),
-        ("port: 80", "port: 80\n    prot: 5", "unknown field prot; did you mean"),
-        ("services:", "servces:", "unknown field servces; did you mean services?"),
+        ("port: 80", "port: 80\n    prot: 5", "prot: unknown field; did you mean port?"),
+        ("services:", "servces:", "servces: unknown field; did you mean services?"),
         ("name: eth0", "name: eth1", "interfaces can't change while lbd runs"),
         (
             "version: 1",
@@ -299,7 +299,7 @@ fn broken_files_change_nothing() -> Result<()> {
     }
     let edits = [
         ("backend set b1 weight=much", "services.v4.backends.b1.weight: much is not a decimal number"),
-        ("backend set b1 wieght=5", "unknown field wieght; did you mean weight?"),
+        ("backend set b1 wieght=5", "wieght: unknown field; did you mean weight?"),
         ("backend set nobody weight=5", "there is no backend nobody"),
         ("service set v5 port=81", "there is no service v5; did you mean v4?"),
         ("service add v4 vip=203.0.113.1", "there is a service v4 already"),

@@ -2,6 +2,9 @@
 //!
 //! Pure: the planner that decides later is asked now, and nobody writes what it says.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::config::{BackendEffect, Effect, ServiceEffect, What};

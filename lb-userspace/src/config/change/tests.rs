@@ -173,7 +173,7 @@ fn edits_that_are_refused() {
         ),
         (
             Edit::SetBackend { backend: "alpha".into(), service: None, fields: fields(&[("wieght", "5")]) },
-            "unknown field wieght; did you mean weight? ",
+            "services.web.backends.alpha.wieght: unknown field; did you mean weight? ",
         ),
     ];
     for (edit, expected) in rows {
