@@ -25,7 +25,7 @@ use crate::service::{QuicKey, Service, ServiceKey};
 use crate::siphash::HashKey;
 use crate::slot::{BackendIndex, Slot};
 use crate::standing::Standing;
-use crate::verdict::{DropReason, End, PassReason, PinEvent, RECEIVED, Verdict};
+use crate::verdict::{DropReason, End, PassReason, PinEvent, Verdict};
 use crate::vip::{Vip, VipFlags};
 use crate::wire::icmp;
 use crate::wire::ports::Ports;
@@ -109,7 +109,7 @@ pub trait Tables {
     /// Index of the interface that the packet came in by.
     fn ingress(&self) -> u32;
 
-    /// Adds one to a counter of the node, and returns what this CPU has counted there.
+    /// Counts a packet received, and its verdict: returns what this CPU has counted there.
     fn count(&self, counter: usize) -> u64;
 
     /// Counts a packet that a service's backend is sent.
@@ -186,7 +186,6 @@ struct Trail {
 /// Decides what happens to a packet, and does all of it but sending.
 #[inline(always)]
 pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> End {
-    tables.count(RECEIVED);
     let mut trail = Trail { service: NO_SERVICE, backend: BackendIndex::NONE };
     let verdict = walk(packet, tables, &mut trail);
     let end = End::of(verdict).forgotten(packet);

@@ -16,7 +16,7 @@ use lb_common::service::{QuicKey, Service, ServiceKey};
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::Standing;
-use lb_common::verdict::{DropReason, NODE_COUNTERS, NodeCounters, PinEvent};
+use lb_common::verdict::{DropReason, NODE_COUNTERS, NodeCounters, PinEvent, RECEIVED};
 use lb_common::vip::Vip;
 
 use crate::image::{Counters, Image};
@@ -220,7 +220,9 @@ impl Tables for HostTables {
     }
 
     fn count(&self, counter: usize) -> u64 {
-        self.counters.borrow_mut().node[counter] += 1;
+        let node = &mut self.counters.borrow_mut().node;
+        node[RECEIVED] += 1;
+        node[counter] += 1;
         let number = &mut self.numbers.borrow_mut()[counter];
         *number += 1;
         *number

@@ -181,7 +181,8 @@ fn maps_are_as_large_as_the_configuration_says() -> Result<()> {
     let yaml = balancer::configure(lab.directory(), &SERVICES).replacen("services:", &sizes, 1);
     assert_eq!(of_that_size(), BTreeSet::new());
     let balancer = Balancer::start_with(&lab, &yaml)?;
-    let names = ["FRAGMENTS", "PREFIXES", "QUIC_SERVERS", "SERVICE_COUNTER", "TABLES", "TURNS", "USUAL_TABLES"];
+    let names =
+        ["FRAGMENTS", "PREFIXES", "QUIC_SERVERS", "SERVICE_COUNTER", "TABLES", "TURNS", "USUAL_TABLES"];
     assert_eq!(of_that_size(), names.map(String::from).into());
     assert!(balancer.stop()?.success());
     Ok(())

@@ -6,6 +6,7 @@ mod programs;
 mod setup;
 mod toolchain;
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -58,6 +59,34 @@ enum Task {
 enum Bench {
     /// How many slots a change moves, how even the shares are, how long a table takes to build
     Consistency,
+    /// Nanoseconds per packet of the loaded program
+    Datapath {
+        /// Only cases whose name contains this
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+        /// Only the cases that have a goal, with fewer samples: under two minutes
+        #[arg(long)]
+        quick: bool,
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+}
+
+impl Bench {
+    /// What the program with the benchmarks is asked.
+    fn arguments(self) -> Vec<OsString> {
+        match self {
+            Bench::Consistency => vec!["consistency".into()],
+            Bench::Datapath { only, quick, json } => {
+                let mut arguments: Vec<OsString> = vec!["datapath".into()];
+                arguments.extend(only.into_iter().flat_map(|pattern| ["--only".into(), pattern.into()]));
+                arguments.extend(quick.then(|| "--quick".into()));
+                arguments.extend(json.into_iter().flat_map(|file| ["--json".into(), file.into()]));
+                arguments
+            }
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -66,7 +95,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
         Task::Demo { keep } => demo(keep),
         Task::Test { thorough } => test(thorough),
-        Task::Bench(Bench::Consistency) => bench(),
+        Task::Bench(what) => bench(what),
         Task::Docs => docs(),
         Task::Fuzz { minutes, keep, target } => fuzz::run(&workspace(), target, minutes, keep),
     };
@@ -94,9 +123,17 @@ fn demo(keep: bool) -> Result<()> {
     Err(demo.exec()).context("target/release/lb-demo")
 }
 
-fn bench() -> Result<()> {
+fn bench(what: Bench) -> Result<()> {
     setup::run(&workspace())?;
-    cargo(&["run", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])
+    println!("building (release; a few minutes the first time)");
+    cargo(&["build", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])?;
+    let program = workspace().join("target/release/lb-bench");
+    let mut bench = match what {
+        Bench::Consistency => Command::new(program),
+        Bench::Datapath { .. } => programs::as_root(&program)?,
+    };
+    // It takes this process's place, so that Ctrl-C reaches it alone.
+    Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")
 }
 
 fn docs() -> Result<()> {

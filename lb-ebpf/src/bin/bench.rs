@@ -11,7 +11,7 @@ mod program {
     use core::ptr;
 
     use aya_ebpf::EbpfContext as _;
-    use aya_ebpf::bindings::{BPF_F_MMAPABLE, xdp_action};
+    use aya_ebpf::bindings::xdp_action;
     use aya_ebpf::btf_maps::{Array, ProgramArray};
     use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
     use aya_ebpf::macros::{btf_map, xdp};
@@ -29,7 +29,7 @@ mod program {
 
     /// The trace.
     #[btf_map]
-    static STEPS: Array<Step, LONGEST, { BPF_F_MMAPABLE as usize }> = Array::new();
+    static STEPS: Array<Step, LONGEST> = Array::new();
 
     /// How far it is.
     #[btf_map]
@@ -101,7 +101,10 @@ mod program {
         // In pieces of which each holds whole fields of any header: a read across two fresh stores has to wait for both.
         let (link, network) = stage.octets.split_first_chunk::<{ ethernet::LENGTH - 8 }>()?;
         wire::copy(packet.octets_mut(0)?, link);
-        wire::copy(packet.octets_mut(ethernet::LENGTH - 8)?, network.first_chunk::<{ RESTORED - ethernet::LENGTH + 8 }>()?);
+        wire::copy(
+            packet.octets_mut(ethernet::LENGTH - 8)?,
+            network.first_chunk::<{ RESTORED - ethernet::LENGTH + 8 }>()?,
+        );
         // The highest bit says that the flow never came before.
         let salt = progress.salt & (step.control.cast_signed() >> 31).cast_unsigned();
         put(&mut packet, stage.client_at, step.client ^ salt)?;
@@ -164,7 +167,10 @@ mod program {
                     return None;
                 }
                 packet.grow_head(ipv4::LENGTH)?;
-                wire::copy(packet.octets_mut(0)?, stage.octets.first_chunk::<{ ethernet::LENGTH + ipv4::LENGTH }>()?);
+                wire::copy(
+                    packet.octets_mut(0)?,
+                    stage.octets.first_chunk::<{ ethernet::LENGTH + ipv4::LENGTH }>()?,
+                );
             }
             _ => {
                 let ip = ipv6::Ipv6::at(packet, ethernet::LENGTH)?;
@@ -174,7 +180,10 @@ mod program {
                     return None;
                 }
                 packet.grow_head(ipv6::LENGTH)?;
-                wire::copy(packet.octets_mut(0)?, stage.octets.first_chunk::<{ ethernet::LENGTH + ipv6::LENGTH }>()?);
+                wire::copy(
+                    packet.octets_mut(0)?,
+                    stage.octets.first_chunk::<{ ethernet::LENGTH + ipv6::LENGTH }>()?,
+                );
             }
         }
         Some(())

@@ -1,6 +1,6 @@
 //! The load balancer's daemon.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;

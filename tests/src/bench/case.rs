@@ -32,6 +32,8 @@ pub struct Node {
     pub services: usize,
     /// How many backends each of them has.
     pub backends: usize,
+    /// Slots of each one's lookup table.
+    pub table_size: u32,
     /// What every slot is like.
     pub slots: Slots,
     /// Pins that the connection table has room for.

@@ -12,6 +12,7 @@ const NODE: Node = Node {
     scheduler: "maglev",
     services: 1,
     backends: 10,
+    table_size: 65_537,
     slots: Slots::Stable,
     flows: lb_common::pin::CAPACITY,
 };
@@ -81,7 +82,7 @@ fn ways() -> Vec<Case> {
     let mut cases = Vec::new();
     for (inside, version) in [("4", IpVersion::V4), ("6", IpVersion::V6)] {
         let mut add = |forwarding, outer, name: &str| {
-            let node = Node { version, outer, forwarding, ..NODE };
+            let node = Node { version, forwarding, outer, ..NODE };
             cases.push(case(
                 &format!("tcp{inside}/{name}/established/1k"),
                 node,
@@ -115,6 +116,14 @@ fn sizes() -> Vec<Case> {
     }
     let many = Node { services: 1_000, ..NODE };
     cases.push(case("tcp4/ipip/services-1000/1k", many, Kind::Tcp, 1_000, Mix::Established));
+    let small = Node { table_size: 1009, ..many };
+    cases.push(case(
+        "tcp4/ipip/services-1000/small-tables/100k",
+        small,
+        Kind::Tcp,
+        100_000,
+        Mix::Established,
+    ));
     cases.push(case("tcp4/ipip/services-1000/zipf/1M", many, Kind::Tcp, 1_000_000, Mix::Zipf));
     cases
 }

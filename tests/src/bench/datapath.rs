@@ -60,7 +60,10 @@ pub fn run(choice: &Choice, file: Option<&Path>) -> Result<()> {
     stay_here()?;
     let mut record = Record::new()?;
     println!("{}, Linux {}; nanoseconds a packet, net", record.machine.processor, record.machine.kernel);
-    println!("{:<42} {:>7} {:>15} {:>7} {:>6} {:>6}", "CASE", "MEDIAN", "SPREAD", "FLOOR", "RATIO", "GOAL");
+    println!(
+        "{:<42} {:>7} {:>7} {:>15} {:>7} {:>6} {:>6}",
+        "CASE", "QUIET", "MEDIAN", "SPREAD", "FLOOR", "RATIO", "GOAL"
+    );
     let effort = if choice.is_quick { Effort::QUICK } else { Effort::FULL };
     let mut outcome = Ok(());
     for case in &chosen {
@@ -108,7 +111,7 @@ pub fn measure(case: &Case, effort: Effort) -> Result<Row> {
         net,
         floor,
         baseline: Figure::of(&baselines),
-        ratio_to_floor: net.median / floor.median,
+        ratio_to_floor: net.quiet / floor.quiet,
         goal: case.goal,
         samples: effort.samples,
         packets: effort.counted,
@@ -171,19 +174,20 @@ impl Stand {
 }
 
 fn print(row: &Row) {
-    let Figure { median, low, high } = row.net;
+    let Figure { quiet, median, low, high } = row.net;
     let goal = row.goal.map(|goal| format!("{goal:.0}")).unwrap_or_default();
     println!(
-        "{:<42} {median:>7.1} {:>15} {:>7.1} {:>6.1} {goal:>6}",
+        "{:<42} {quiet:>7.1} {median:>7.1} {:>15} {:>7.1} {:>6.1} {goal:>6}",
         row.name,
         format!("{low:.1}-{high:.1}"),
-        row.floor.median,
+        row.floor.quiet,
         row.ratio_to_floor
     );
 }
 
-/// The thread stays on one processor, and others wait while it measures, as far as it may ask for that.
-pub fn stay_here() -> Result<()> {
+/// The thread stays on one processor, and others wait while it measures. If the kernel refuses the latter, the spread shows
+/// it.
+fn stay_here() -> Result<()> {
     let mut one = CpuSet::new();
     one.set(sched_getcpu()?)?;
     sched_setaffinity(Pid::from_raw(0), &one).context("staying on one processor")?;

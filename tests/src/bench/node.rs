@@ -82,10 +82,12 @@ fn text(node: &Node, protocol: &str) -> String {
     for service in 0..node.services {
         let _ = write!(
             text,
-            "  - {{vip: \"{}\", port: {PORT}, protocol: {protocol}, forwarding: {}, scheduler: {}, backends: [",
+            "  - {{vip: \"{}\", port: {PORT}, protocol: {protocol}, forwarding: {}, scheduler: {}, \
+             table_size: {}, backends: [",
             vip(node.version, service),
             node.forwarding,
-            node.scheduler
+            node.scheduler,
+            node.table_size
         );
         for number in service * node.backends..(service + 1) * node.backends {
             let _ = write!(text, "{{address: \"{}\"}}, ", backend(node.outer, number));

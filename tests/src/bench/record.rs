@@ -37,7 +37,7 @@ pub struct Row {
     pub floor: Figure,
     /// What plays the packets, and the kernel's loop.
     pub baseline: Figure,
-    /// How many times the floor the balancer is.
+    /// How many times the floor the balancer is, both while it was quiet.
     pub ratio_to_floor: f64,
     /// What it should be at most on the machines that the goals were set for.
     pub goal: Option<f64>,

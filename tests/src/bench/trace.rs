@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use etherparse::PacketBuilder;
 use fastrand::Rng;
 use lb_common::flow::IpVersion;
@@ -43,7 +43,7 @@ impl Trace {
     /// The packets of a case, the same in every run.
     ///
     /// # Errors
-    /// The library that builds frames refuses one.
+    /// The frame can't be built, or is shorter than what is written anew for each packet.
     pub fn of(case: &Case) -> Result<Trace> {
         let frame = frame(case)?;
         let steps = steps(case);
@@ -57,7 +57,12 @@ impl Trace {
             control_at: places.control,
             steps: steps.len() as u32,
         };
-        assert!(frame.len() >= RESTORED && steps.len() <= LONGEST);
+        ensure!(
+            frame.len() >= RESTORED && steps.len() <= LONGEST,
+            "{}: a frame of {}",
+            case.name,
+            frame.len()
+        );
         Ok(Trace { frame, stage, steps })
     }
 

@@ -18,4 +18,5 @@ mod random;
 mod remembered;
 mod sizes;
 mod tunnels;
+mod turns;
 mod vectors;

@@ -24,7 +24,7 @@ use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{self, BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
-use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, ServiceCounters, Traffic};
+use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, RECEIVED, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 use lb_ebpf::packet;
 use lb_ebpf::prefix::WholeAddress;
@@ -274,9 +274,9 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn count(&self, counter: usize) -> u64 {
-        let Some(counter) = mine(&NODE_COUNTERS, 0).and_then(|counters| counters.get_mut(counter)) else {
-            return 0;
-        };
+        let Some(counters) = mine(&NODE_COUNTERS, 0) else { return 0 };
+        counters[RECEIVED] = counters[RECEIVED].wrapping_add(1);
+        let Some(counter) = counters.get_mut(counter) else { return 0 };
         *counter = counter.wrapping_add(1);
         *counter
     }
