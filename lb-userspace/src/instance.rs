@@ -111,18 +111,20 @@ impl Instance {
         Ok(maps)
     }
 
-    /// Puts the new maps in the place of the former ones, which lose their pins.
+    /// Puts the new maps in the place of the former ones, which lose their pins. Returns where they are now.
     ///
     /// # Errors
     /// The kernel refuses; the former ones are still in place then.
-    pub fn exchange_maps(&self) -> Result<()> {
+    pub fn exchange_maps(&self) -> Result<PathBuf> {
         let (maps, new) = (self.directory.join("maps"), self.new_maps());
         if maps.exists() {
             renameat2(AT_FDCWD, &new, AT_FDCWD, &maps, RenameFlags::RENAME_EXCHANGE)
                 .with_context(|| maps.display().to_string())?;
-            return remove(&new);
+            remove(&new)?;
+            return Ok(maps);
         }
-        fs::rename(&new, &maps).with_context(|| maps.display().to_string())
+        fs::rename(&new, &maps).with_context(|| maps.display().to_string())?;
+        Ok(maps)
     }
 
     /// Where an interface's link is pinned, in a directory that exists.

@@ -113,7 +113,7 @@ impl Balancer {
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
         let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
-        let pinned = pins.map(|pins| TablePins::new(&pins.join("tables")));
+        let pinned = pins.map(|pins| pins_of_tables(pins));
         let tables = SlotTables::new(take("USUAL_TABLES")?, take("TABLES")?, pinned)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         // Held until the program is loaded, which knows them by their descriptors.
@@ -157,6 +157,11 @@ impl Balancer {
         let program =
             self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
+    }
+
+    /// The pins have moved into another directory.
+    pub fn follow_pins(&mut self, pins: &Path) {
+        self.tables.follow_pins(pins_of_tables(pins));
     }
 
     /// What it tells of single packets, for whoever asks first.
@@ -324,6 +329,10 @@ impl Balancer {
         counters.backends.retain(|_: &BackendIndex, sum| *sum != Traffic::default());
         Ok(counters)
     }
+}
+
+fn pins_of_tables(pins: &Path) -> TablePins {
+    TablePins::new(&pins.join("tables"))
 }
 
 fn array(map: Map) -> Result<MapData> {

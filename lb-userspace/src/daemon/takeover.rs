@@ -159,7 +159,7 @@ impl Remainder {
             copy_pins(former.buckets(), balancer.buckets());
         }
         if self.is_new {
-            instance.exchange_maps()?;
+            balancer.follow_pins(&instance.exchange_maps()?);
         }
         memory.settle_on(self.id)?;
         let program = instance.program()?;

@@ -48,6 +48,11 @@ impl SlotTables {
         Ok(SlotTables { usual, others, tables, pins })
     }
 
+    /// The pins are somewhere else now.
+    pub fn follow_pins(&mut self, pins: TablePins) {
+        self.pins = Some(pins);
+    }
+
     /// The numbers of all tables.
     pub fn numbers(&self) -> impl Iterator<Item = u32> {
         self.tables.keys().copied()
