@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{Json, Query};
+use super::extract::{Json, Query, ready};
 use super::{Problem, Tasks};
 use crate::nearest::there_is_none;
 use crate::roster::State;
@@ -107,8 +107,9 @@ async fn backends(
     extract::State(tasks): extract::State<Tasks>,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
-    let report = tasks.reports.next().await?;
-    let Some(service) = which.service else { return Ok(Json(&report.backends).into_response()) };
+    let shared = tasks.reports.next().await?;
+    let Some(service) = which.service else { return Ok(ready(shared.backends())) };
+    let report = &shared.report;
     if !report.services.iter().any(|known| known.name == service) {
         let names = report.services.iter().map(|service| service.name.as_str());
         return Err(Problem::not_found(there_is_none("service", &service, names)));

@@ -55,5 +55,5 @@ pub(super) fn routes() -> OpenApiRouter<Tasks> {
     )
 )]
 async fn status(State(tasks): State<Tasks>) -> Result<Response, Problem> {
-    Ok(Json(&tasks.reports.next().await?.status).into_response())
+    Ok(Json(&tasks.reports.next().await?.report.status).into_response())
 }

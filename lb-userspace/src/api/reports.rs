@@ -3,9 +3,11 @@
 //! A report takes the daemon's task a time that grows with the number of services and backends. So those who wait at a
 //! time share one, and the task has three quarters of its time for its work, however many ask.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -20,7 +22,33 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Those who wait for a report.
 const WAITING: usize = 1024;
 
-type Answer = Result<Arc<Report>, Problem>;
+type Answer = Result<Arc<Shared>, Problem>;
+
+/// A report, for all who waited for it. What is long is put into words once.
+#[derive(Debug)]
+pub struct Shared {
+    /// What it says.
+    pub report: Report,
+    services: OnceLock<Bytes>,
+    backends: OnceLock<Bytes>,
+}
+
+impl Shared {
+    /// All services, in JSON.
+    pub fn services(&self) -> Bytes {
+        self.services.get_or_init(|| json(&self.report.services)).clone()
+    }
+
+    /// All backends, in JSON.
+    pub fn backends(&self) -> Bytes {
+        self.backends.get_or_init(|| json(&self.report.backends)).clone()
+    }
+}
+
+fn json(what: &impl Serialize) -> Bytes {
+    // It has text and numbers only: JSON can say all of it.
+    serde_json::to_vec(what).unwrap_or_default().into()
+}
 
 /// Asks for them.
 #[derive(Clone, Debug)]
@@ -65,7 +93,8 @@ async fn ask(daemon: &mpsc::Sender<Request>) -> Answer {
     let (question, reply) = oneshot::channel();
     daemon.send(Request::Report(question)).await.map_err(|_| Problem::shutting_down())?;
     let report = reply.await.map_err(|_| Problem::shutting_down())?;
-    report.map(Arc::new).map_err(|error| Problem::internal(&error))
+    let shared = |report| Shared { report, services: OnceLock::new(), backends: OnceLock::new() };
+    report.map(|report| Arc::new(shared(report))).map_err(|error| Problem::internal(&error))
 }
 
 #[cfg(test)]
@@ -89,9 +118,10 @@ mod tests {
             }
             asked
         });
-        let first = reports.next().await.unwrap().status.received;
+        let first = reports.next().await.unwrap().report.status.received;
         let answers = join_all((0..500).map(|_| reports.next())).await;
-        let received: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().status.received).collect();
+        let received: Vec<_> =
+            answers.into_iter().map(|answer| answer.unwrap().report.status.received).collect();
         // None has one that was begun before it asked.
         assert!(received.iter().all(|&received| received > first), "{received:?}");
         drop(reports);

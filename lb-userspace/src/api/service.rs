@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::Path;
+use super::extract::{Path, ready};
 use super::{Problem, Tasks};
 use crate::nearest::there_is_none;
 
@@ -78,7 +78,7 @@ pub(super) fn routes() -> OpenApiRouter<Tasks> {
     )
 )]
 async fn services(State(tasks): State<Tasks>) -> Result<Response, Problem> {
-    Ok(Json(&tasks.reports.next().await?.services).into_response())
+    Ok(ready(tasks.reports.next().await?.services()))
 }
 
 /// One service
@@ -93,7 +93,7 @@ async fn services(State(tasks): State<Tasks>) -> Result<Response, Problem> {
     )
 )]
 async fn service(State(tasks): State<Tasks>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let report = tasks.reports.next().await?;
+    let report = &tasks.reports.next().await?.report;
     if let Some(service) = report.services.iter().find(|service| service.name == name) {
         return Ok(Json(service).into_response());
     }
