@@ -113,7 +113,7 @@ impl Balancer {
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
         let services = Directory::new(array(take("SERVICES")?)?, bits)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
-        let pinned = pins.map(|pins| pins_of_tables(pins));
+        let pinned = pins.map(pins_of_tables);
         let tables = SlotTables::new(take("USUAL_TABLES")?, take("TABLES")?, pinned)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         // Held until the program is loaded, which knows them by their descriptors.

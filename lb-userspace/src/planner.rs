@@ -200,6 +200,12 @@ impl Planner {
         self.roster.waits() || self.courses.wait()
     }
 
+    /// A service's number, if it has one.
+    #[must_use]
+    pub fn number(&self, service: &config::Service) -> Option<u32> {
+        self.roster.roll(service).map(|roll| roll.number)
+    }
+
     /// Addresses of all backends, those that are leaving too.
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<IpAddr> {

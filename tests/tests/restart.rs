@@ -1,6 +1,7 @@
 //! lbd is killed, started again, upgraded and told nonsense while packets pass: none is lost. Needs root.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +11,7 @@ use lb_tests::balancer::{self, Balancer};
 use lb_tests::host::Host;
 use lb_tests::lab::Lab;
 use lb_tests::service::SERVICES;
-use lb_tests::{Entry, entry, iperf, keepalive, run, xdp};
+use lb_tests::{Entry, entry, iperf, keepalive, run, wait, xdp};
 use lb_userspace::api;
 use nix::sys::signal::Signal;
 
@@ -54,8 +55,9 @@ fn undisturbed(lab: &Lab, work: impl FnOnce() -> Result<()>) -> Result<u64> {
         enough.store(true, Ordering::Relaxed);
         let (asked, homes) = clients.join().expect("the clients' thread").context("connections")?;
         let sent = datagrams.join().expect("the datagrams' thread").context("datagrams")?;
+        done?;
         ensure!(asked > CONNECTIONS && homes.len() == 3, "{asked} requests to {homes:?}");
-        done.map(|()| sent)
+        Ok(sent)
     })
 }
 
@@ -138,5 +140,105 @@ fn an_upgrade_takes_over() -> Result<()> {
         ensure!(xdp::attached(lab.host(Host::Balancer), "eth0")? != program, "the former program runs");
         Ok(())
     })?;
+    Ok(())
+}
+
+/// Starts lbd with another configuration; it says why it doesn't.
+fn refusal(lab: &Lab, configuration: &str) -> Result<String> {
+    let file = lab.directory().join("other.yaml");
+    fs::write(&file, configuration)?;
+    let finished = run::finish(&mut balancer::command(lab, &file)?, wait::PATIENCE)?;
+    ensure!(finished.status.code() == Some(1), "it starts: {}", finished.stderr);
+    Ok(finished.stderr)
+}
+
+/// What an lbd finds that it can't go on with as it is: no packet notices.
+#[test]
+fn other_maps_take_over() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let configuration = configuration(&lab);
+    let mut balancer = Balancer::start_with(&lab, &configuration)?;
+    balancer.wait_until_active()?;
+    let pins = Path::new("/sys/fs/bpf/lb").join(lab.directory().file_name().context("a name")?);
+    let roster = lab.directory().join("state").join(pins.file_name().context("a name")?).join("roster.json");
+    undisturbed(&lab, || {
+        let mut again = |log: &str| -> Result<()> {
+            balancer.start_again().context(log.to_owned())?;
+            ensure!(balancer.log().contains(log), "{log}: {}", balancer.log());
+            ensure!(!pins.join("maps-new").exists(), "{log}: maps-new");
+            balancer.wait_until_active()?;
+            balancer.stop_with(Signal::SIGTERM).map(drop)
+        };
+        again("goes on with the maps in place: 10 services")?;
+
+        let key = "hash_key: 000102030405060708090a0b0c0d0e0f\n".to_owned() + &configuration;
+        let refused = refusal(&lab, &key)?;
+        ensure!(
+            refused.contains("the hash key isn't the one by which packets are balanced here"),
+            "{refused}"
+        );
+
+        fs::remove_file(&roster)?;
+        again("tells nothing of the maps in place: new ones are built from the configuration")?;
+        again("goes on with the maps in place: 10 services")?;
+
+        let layout = pins.join("maps/layout");
+        fs::remove_file(&layout)?;
+        std::os::unix::fs::symlink("0-0", &layout)?;
+        let refused = refusal(&lab, &configuration)?;
+        ensure!(refused.contains("the hash key isn't the one"), "{refused}");
+        fs::remove_file(&layout)?;
+        again("the maps in place are of layout an unknown one instead of 1")?;
+
+        let sizes = "maps: {services: 100, fragments: 2048}\n".to_owned() + &configuration;
+        fs::write(lab.directory().join("lb.yaml"), sizes)?;
+        again("new maps take over from those in place: the map ")?;
+        again("goes on with the maps in place: 10 services")?;
+
+        let too_small = "maps: {services: 11, backends: 20}\n".to_owned() + &configuration;
+        let refused = refusal(&lab, &too_small)?;
+        ensure!(refused.contains("26 backends"), "{refused}");
+        Ok(())
+    })?;
+    balancer.start_again()
+}
+
+#[test]
+fn a_table_of_another_size_takes_over() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let mut balancer = Balancer::start_with(&lab, &configuration(&lab))?;
+    balancer.stop_with(Signal::SIGTERM)?;
+    let resized = configuration(&lab).replacen("\n    forwarding: ", "\n    table_size: 251\n    forwarding: ", 1);
+    fs::write(lab.directory().join("lb.yaml"), resized)?;
+    balancer.start_again()?;
+    let said = "has a table_size of 251 instead of 65537, so that most of its flows move";
+    assert!(balancer.log().contains(said), "{}", balancer.log());
+    balancer.wait_until_active()?;
+    undisturbed(&lab, || Ok(()))?;
+    Ok(())
+}
+
+#[test]
+fn nothing_is_lost_by_a_hundred_reloads_and_thirty_broken_files() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let configuration = configuration(&lab);
+    let balancer = Balancer::start_with(&lab, &configuration)?;
+    balancer.wait_until_active()?;
+    let sent = undisturbed(&lab, || {
+        for number in 0..100 {
+            // Weights of all backends, of which the first is always another one's.
+            let weight = format!("        weight: {}\n      - name: b2", number % 7 + 1);
+            balancer.reload(&configuration.replace("      - name: b2", &weight))?;
+            if number % 10 < 3 {
+                let broken = format!("port: {number}x");
+                balancer.refuse(&configuration.replacen("port: 80", &broken, 1), &format!("{number}x"))?;
+            }
+        }
+        Ok(())
+    })?;
+    assert_eq!(balanced(&balancer)?, sent);
     Ok(())
 }

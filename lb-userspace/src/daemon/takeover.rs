@@ -11,7 +11,7 @@ use lb_common::siphash::HashKey;
 use tracing::{info, warn};
 
 use super::memory::Memory;
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::image::Image;
 use crate::instance::{Instance, Layout};
 use crate::kernel_clock;
@@ -76,6 +76,10 @@ impl Takeover {
         let planner = Planner::restore(&kept, config.maps, &present, now).with_context(|| {
             format!("{} contradicts itself; let go of the flows with lbd detach", file.display())
         })?;
+        if let Some(reason) = resized(config, &planner, &present) {
+            warn!("new maps take over from those in place: {reason}, so that most of its flows move");
+            return Takeover::anew(config, instance, key, &layout, Some((balancer, kept, id)));
+        }
         let memory = Memory::begin(file, [id].into())?;
         info!("goes on with the maps in place: {} services", present.services.len());
         Ok(Takeover { balancer, planner, present, memory, former: None, is_new: false, id })
@@ -129,6 +133,18 @@ impl Takeover {
         let memory = Memory::begin(file, both)?;
         Ok(Takeover { balancer, planner, present, memory, former: Some(former), is_new: true, id })
     }
+}
+
+/// The first service whose lookup table is to be of another size than the one in place. A packet must not meet one with the
+/// size of the other.
+fn resized(config: &Config, planner: &Planner, present: &Image) -> Option<String> {
+    config.services.iter().find_map(|service| {
+        let number = planner.number(service)?;
+        let former = present.services.values().find(|present| present.index == number)?.slots;
+        let Service { name, table_size, .. } = service;
+        (former != *table_size)
+            .then(|| format!("service {name} has a table_size of {table_size} instead of {former}"))
+    })
 }
 
 /// What is left to do once packets are balanced by the maps.

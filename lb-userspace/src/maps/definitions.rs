@@ -95,7 +95,7 @@ EVENTS: type 27, key 0, value 0
 EVENTS_LOST: type 6, key 4, value 176
 EVENT_RATIONS: type 6, key 4, value 176
 FORGOTTEN: type 6, key 4, value 8
-FRAGMENTS: type 9, key 40, value 12
+FRAGMENTS: type 9, key 40, value 16
 INTERFACES: type 25, key 4, value 8
 NODE_COUNTERS: type 6, key 4, value 176
 PINS: type 2, key 4, value 128
@@ -109,6 +109,7 @@ SETTINGS: type 2, key 4, value 40
 STANDINGS: type 2, key 4, value 16
 TABLES: type 12, key 4, value 4
 TURNS: type 2, key 4, value 4
+USUAL_TABLES: type 12, key 4, value 4
 VIPS: type 2, key 4, value 32
 ";
 

@@ -40,7 +40,9 @@ impl SlotTables {
         let (usual, others) = (Numbered::new(usual)?, Numbered::new(others)?);
         let mut tables = BTreeMap::new();
         if let Some(pins) = &pins {
-            for (number, map) in pins.find(|number, id| Ok(usual.id(number)? == id || others.id(number)? == id))? {
+            for (number, map) in
+                pins.find(|number, id| Ok(usual.id(number)? == id || others.id(number)? == id))?
+            {
                 let table = SlotTable::open(&map).with_context(|| format!("lookup table {number}"))?;
                 tables.insert(number, table);
             }
