@@ -78,7 +78,7 @@ fn what_is_too_large_or_not_http_is_refused_early() -> Result<()> {
     // A gigabyte is announced, and not waited for.
     let head = |rest: &str| {
         format!(
-            "POST /v1/backends/order HTTP/1.1\r\nHost: lbd\r\nContent-Type: application/json\r\n{rest}\r\n\r\n"
+            "POST /v1/changes HTTP/1.1\r\nHost: lbd\r\nContent-Type: application/json\r\n{rest}\r\n\r\n"
         )
     };
     let mut stream = connect(&socket)?;
@@ -136,7 +136,7 @@ fn what_is_not_there_is_answered_as_a_problem() -> Result<()> {
     }
     let (status, body) = ask(&socket, "GET", "/v1/backends?servise=x")?;
     assert!(status == 400 && body["error"].as_str().is_some_and(|error| error.contains("servise")), "{body}");
-    let (status, body) = ask(&socket, "POST", "/v1/backends/order")?;
+    let (status, body) = ask(&socket, "POST", "/v1/changes")?;
     assert!(status == 415 && body["error"].is_string(), "{status} {body}");
     Ok(())
 }
