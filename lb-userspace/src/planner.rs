@@ -188,6 +188,11 @@ impl Planner {
         self.roster.looked(config, |index| census.pins(index) > 0, has_slot);
     }
 
+    /// Takes over lookup tables that were built for a question, so that the answer needs no building again.
+    pub fn expect(&mut self, tables: Tables) {
+        self.tables = tables;
+    }
+
     /// Whether a configuration can be taken over now.
     #[must_use]
     pub fn has_room(&self, config: &Config) -> bool {

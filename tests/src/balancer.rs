@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use lb_userspace::api::{Backend, BackendState};
 use lb_userspace::instance::Instance;
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::host::Host;
 use crate::lab::Lab;
@@ -142,6 +143,12 @@ impl<'lab> Balancer<'lab> {
         Ok(())
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> Pid {
+        self.daemon.id()
+    }
+
     /// The lab it runs in.
     #[must_use]
     pub fn lab(&self) -> &'lab Lab {
@@ -185,7 +192,11 @@ pub fn command(lab: &Lab, configuration: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn lbctl(lab: &Lab, arguments: &[&str]) -> Result<Command> {
+/// `lbctl`, for those who want to see how it ends.
+///
+/// # Errors
+/// It was not built.
+pub fn lbctl(lab: &Lab, arguments: &[&str]) -> Result<Command> {
     let mut command = lab.host(Host::Balancer).command(programs::ours("lbctl")?);
     command.arg("--socket").arg(socket(lab.directory())).args(arguments);
     Ok(command)

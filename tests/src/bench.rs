@@ -1,6 +1,7 @@
 //! Figures, measured here and now: what `cargo xtask bench` runs.
 
 pub mod consistency;
+pub mod control;
 
 // In the order of a run: what is measured, with which packets, in which programs, how it is checked, and what comes of it.
 pub mod datapath;

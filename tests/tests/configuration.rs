@@ -274,7 +274,7 @@ fn broken_files_change_nothing() -> Result<()> {
         (
             "name: b1\n",
             "name: b1\n        weight: much\n",
-            ":16:17: services[0].backends[0].weight: much is not a",
+            ":17:17: services[0].backends[0].weight: much is not a",
         ),
         ("port: 80", "port: 80\n    prot: 5", "prot: unknown field; did you mean port?"),
         ("services:", "servces:", "servces: unknown field; did you mean services?"),

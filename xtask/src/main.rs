@@ -59,6 +59,8 @@ enum Task {
 enum Bench {
     /// How many slots a change moves, how even the shares are, how long a table takes to build
     Consistency,
+    /// How long changes take with 1,000 services, and how much memory lbd has
+    Control,
     /// Nanoseconds per packet of the loaded program
     Datapath {
         /// Only cases whose name contains this
@@ -78,6 +80,7 @@ impl Bench {
     fn arguments(self) -> Vec<OsString> {
         match self {
             Bench::Consistency => vec!["consistency".into()],
+            Bench::Control => vec!["control".into()],
             Bench::Datapath { only, quick, json } => {
                 let mut arguments: Vec<OsString> = vec!["datapath".into()];
                 arguments.extend(only.into_iter().flat_map(|pattern| ["--only".into(), pattern.into()]));
@@ -127,10 +130,13 @@ fn bench(what: Bench) -> Result<()> {
     setup::run(&workspace())?;
     println!("building (release; a few minutes the first time)");
     cargo(&["build", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])?;
+    if matches!(what, Bench::Control) {
+        cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
+    }
     let program = workspace().join("target/release/lb-bench");
     let mut bench = match what {
         Bench::Consistency => Command::new(program),
-        Bench::Datapath { .. } => programs::as_root(&program)?,
+        Bench::Control | Bench::Datapath { .. } => programs::as_root(&program)?,
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")

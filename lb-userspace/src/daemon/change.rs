@@ -19,7 +19,7 @@ use crate::config::change::{Change, diff};
 use crate::events::{Event, tell};
 use crate::kernel_clock;
 use crate::next_hop::Unresolved;
-use crate::planner::Observed;
+use crate::planner::{Observed, Tables};
 
 /// So many changes are told of, of those that are made together.
 const MOST_TOLD: usize = 50;
@@ -31,7 +31,17 @@ const MOST_TOGETHER: usize = 64;
 #[derive(Default)]
 struct Batch {
     candidate: Option<Candidate>,
+    /// The lookup tables that it needs, as they were built to tell what it does.
+    tables: Option<Tables>,
     replies: Vec<(Changed, Reply<Changed>)>,
+}
+
+/// What becomes of a change.
+struct Decided {
+    candidate: Candidate,
+    changed: Changed,
+    /// The lookup tables that it needs, if they were built.
+    tables: Option<Tables>,
 }
 
 impl Daemon {
@@ -69,7 +79,7 @@ impl Daemon {
             }
             Question::Change(proposal, reply) => {
                 let decided = self.decide(&self.running, &self.config, proposal);
-                drop(reply.send(decided.map(|(_, changed)| changed)));
+                drop(reply.send(decided.map(|decided| decided.changed)));
             }
             Question::Unsaved(reply) => drop(reply.send(Ok(Unsaved {
                 text: self.running.text().to_owned(),
@@ -113,8 +123,9 @@ impl Daemon {
             None => self.decide(&self.running, &self.config, proposal),
         };
         match decided {
-            Ok((candidate, changed)) => {
+            Ok(Decided { candidate, changed, tables }) => {
                 batch.candidate = Some(candidate);
+                batch.tables = tables.or(batch.tables.take());
                 batch.replies.push((changed, reply));
             }
             Err(refusal) => drop(reply.send(Err(refusal))),
@@ -122,12 +133,7 @@ impl Daemon {
     }
 
     /// What a change leads to, from a configuration that runs or will; or why it isn't made.
-    fn decide(
-        &self,
-        running: &Running,
-        config: &Config,
-        proposal: Proposal,
-    ) -> Result<(Candidate, Changed), Refusal> {
+    fn decide(&self, running: &Running, config: &Config, proposal: Proposal) -> Result<Decided, Refusal> {
         let Proposal { change, generation, confirmed, only_asks } = proposal;
         let present = running.generation();
         if generation.is_some_and(|generation| generation != present) {
@@ -161,9 +167,10 @@ impl Daemon {
         changed.generation = candidate.running.generation();
         changed.summary = candidate.config.summary();
         let differences = diff(running.document(), candidate.running.document());
+        let mut tables = None;
         if !differences.is_empty() {
             let told = self.foretell(config, &candidate.config, &mut changed);
-            told.map_err(|error| Refusal::Unable(format!("{error:#}")))?;
+            tables = Some(told.map_err(|error| Refusal::Unable(format!("{error:#}")))?);
         }
         changed.dangers.extend(changed.dropped.iter().map(|dropped| {
             format!("this change is dropped: {}; {}", dropped.change.clone().without_secret(), dropped.reason)
@@ -172,11 +179,11 @@ impl Daemon {
         if !only_asks && !confirmed && !changed.dangers.is_empty() {
             return Err(Refusal::Dangerous(changed.dangers));
         }
-        Ok((candidate, changed))
+        Ok(Decided { candidate, changed, tables })
     }
 
     /// Adds what a configuration would do in place of the present one.
-    fn foretell(&self, present: &Config, next: &Config, changed: &mut Changed) -> Result<()> {
+    fn foretell(&self, present: &Config, next: &Config, changed: &mut Changed) -> Result<Tables> {
         let observed = Observed {
             next_hops: &self.next_hops,
             census: None,
@@ -188,12 +195,12 @@ impl Daemon {
         let (recent, seconds) = self.recent.since(std::time::Instant::now(), &counters);
         changed.effect = forecast.effect();
         changed.dangers = forecast.dangers(&recent, seconds);
-        Ok(())
+        Ok(forecast.tables())
     }
 
     /// Makes the changes that were decided over: journalled before the maps follow, and not made if either fails.
     fn make(&mut self, batch: &mut Batch) {
-        let Batch { candidate, replies } = std::mem::take(batch);
+        let Batch { candidate, tables, replies } = std::mem::take(batch);
         let Some(Candidate { running, config }) = candidate else { return };
         let changes = diff(self.running.document(), running.document());
         let made = self.journal.keep(&running).context("nothing was changed").and_then(|()| {
@@ -201,7 +208,7 @@ impl Daemon {
                 self.config = config;
                 return Ok(());
             }
-            self.take_over(config)
+            self.take_over(config, tables)
         });
         match &made {
             Ok(()) => {
@@ -222,8 +229,9 @@ impl Daemon {
     }
 
     /// Brings the maps to what another configuration says; if they refuse, back to what they held.
-    fn take_over(&mut self, config: Config) -> Result<()> {
+    fn take_over(&mut self, config: Config, tables: Option<Tables>) -> Result<()> {
         let planner = self.planner.clone();
+        tables.into_iter().for_each(|tables| self.planner.expect(tables));
         let former = std::mem::replace(&mut self.config, config);
         let (services, former_services) = (self.config.services.len(), former.services.len());
         tell(Event::ConfigurationChanged { services, former_services });

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::config::{BackendEffect, Effect, ServiceEffect, What};
 use crate::config::{AdminState, Config, Service};
 use crate::image::Image;
-use crate::planner::{Desired, DesiredBackend, DesiredService, Observed, Planner, plan};
+use crate::planner::{Desired, DesiredBackend, DesiredService, Observed, Planner, Tables, plan};
 use crate::roster::{BackendId, ServiceId, State};
 
 /// A configuration beside the one that runs, both as they come out at this moment.
@@ -41,6 +41,11 @@ impl<'a> Forecast<'a> {
         let after = planner.clone().desired(next, image, observed);
         let writes = plan(image, &after.image).len();
         Forecast { present, next, before, after, writes }
+    }
+
+    /// The lookup tables that it needs.
+    pub fn tables(self) -> Tables {
+        self.after.tables
     }
 
     /// What changes.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, datapath};
+use lb_tests::bench::{consistency, control, datapath};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -18,6 +18,8 @@ struct Arguments {
 enum Bench {
     /// How many slots a change moves, how even the shares are, how long a table takes to build
     Consistency,
+    /// How long changes take with 1,000 services, and how much memory lbd has
+    Control,
     /// Nanoseconds per packet of the loaded program
     Datapath {
         /// Only cases whose name contains this
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             consistency::run();
             Ok(())
         }
+        Bench::Control => control::measure(),
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
         }

@@ -1,0 +1,120 @@
+//! The control plane with many services: how long a change takes, and how much memory `lbd` has.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lb_userspace::api::config::Changed;
+use nix::sys::signal::Signal;
+
+use crate::balancer::{self, Balancer};
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::run::{finish, run};
+use crate::service::SERVICES;
+
+/// How many there are.
+const WITH: (usize, usize) = (1000, 10);
+
+/// A question to lbd may take this long.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Prints the figures.
+///
+/// # Errors
+/// A network can't be made, or a program fails: with what it said.
+pub fn measure() -> Result<()> {
+    let (services, backends) = WITH;
+    println!("{services} services with {backends} backends each:");
+    let lab = Lab::new()?;
+    // Backends behind the router: their next hop is known at once.
+    run(lab.host(Host::Balancer).command("ip").args([
+        "route",
+        "replace",
+        "10.0.0.0/8",
+        "via",
+        &router(&lab)?,
+    ]))?;
+    let mut balancer = Balancer::start(&lab, &SERVICES[2..3])?;
+    balancer.wait_until_active()?;
+    let own = fs::read_to_string(lab.directory().join("lb.yaml"))?;
+    let many = lab.directory().join("many.yaml");
+    fs::write(&many, own.replace("answer_echo", &format!("{}answer_echo", listed(services, backends))))?;
+    let many = many.display().to_string();
+    let bench = Bench { lab: &lab };
+
+    bench.changed("plan", &["plan", &many], None)?;
+    bench.changed("apply", &["apply", &many], Some("the first time"))?;
+    let again = bench.changed("apply", &["apply", &many], Some("once more"))?;
+    ensure!(again.changes.is_empty() && again.effect.writes == 0, "the second time isn't without effect");
+    let one = bench.changed("backend set", &["backend", "set", "s500-b5", "weight=3"], None)?;
+    ensure!(one.effect.services.len() == 1, "more than one service is concerned");
+    println!("  memory of lbd: {} MiB", memory(&balancer)?);
+    balancer.stop_with(Signal::SIGKILL)?;
+    let begun = Instant::now();
+    balancer.start_again()?;
+    println!("  start after SIGKILL, until it answers: {:.2} s", begun.elapsed().as_secs_f64());
+    println!("  memory of lbd then: {} MiB", memory(&balancer)?);
+    bench.changed("config revert", &["config", "revert", "--yes"], None)?;
+    Ok(())
+}
+
+struct Bench<'lab> {
+    lab: &'lab Lab,
+}
+
+impl Bench<'_> {
+    /// Times a command, and says what it did.
+    fn changed(&self, name: &str, arguments: &[&str], how: Option<&str>) -> Result<Changed> {
+        let mut command = balancer::lbctl(self.lab, &["-o", "json"])?;
+        let begun = Instant::now();
+        let finished = finish(command.args(arguments), PATIENCE)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let changed: Changed = serde_json::from_str(&finished.stdout).context(finished.stderr)?;
+        let how = how.map_or_else(String::new, |how| format!(", {how}"));
+        let (changes, writes) = (changed.changes.len(), changed.effect.writes);
+        println!("  lbctl {name}{how}: {seconds:.2} s; {changes} changes, {writes} writes to maps");
+        Ok(changed)
+    }
+}
+
+/// Services with backends of their own.
+fn listed(services: usize, backends: usize) -> String {
+    let mut text = String::new();
+    for service in 0..services {
+        let vip = format!("192.0.{}.{}", 2 + service / 250, 1 + service % 250);
+        write!(
+            text,
+            "  - name: s{service}\n    vip: {vip}\n    port: 443\n    protocol: tcp\n    forwarding: ipip\n    backends:\n"
+        )
+        .expect("a string takes all");
+        for backend in 0..backends {
+            let (high, low) = (service / 200, service % 200);
+            writeln!(
+                text,
+                "      - name: s{service}-b{backend}\n        address: 10.{high}.{low}.{}",
+                backend + 1
+            )
+            .expect("a string takes all");
+        }
+    }
+    text
+}
+
+/// The router's address on the balancer's network.
+fn router(lab: &Lab) -> Result<String> {
+    let routes = run(lab.host(Host::Balancer).command("ip").args(["route", "show", "default"]))?;
+    let mut words = routes.split(' ').skip_while(|word| *word != "via");
+    Ok(words.nth(1).context("there is no default route")?.trim().to_owned())
+}
+
+/// MiB that a process has in memory.
+fn memory(balancer: &Balancer) -> Result<u64> {
+    let status = Path::new("/proc").join(balancer.id().to_string()).join("status");
+    let status = fs::read_to_string(status)?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
+}
