@@ -4,6 +4,7 @@ mod clients;
 mod kernel;
 mod model;
 mod node;
+mod prefixes;
 mod regressions;
 mod schedulers;
 mod sequences;
