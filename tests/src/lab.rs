@@ -6,6 +6,7 @@ use std::process::{self, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::directory::Directory;
 use crate::host::Host;
@@ -43,6 +44,7 @@ impl Lab {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         interrupt::watch()?;
         interrupt::check()?;
+        mount_bpffs()?;
         leftovers::remove()?;
 
         let directory = Directory::create(leftovers::directory_path(process::id()))?;
@@ -114,6 +116,16 @@ impl Lab {
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
+}
+
+/// `lbd` pins there what is to outlive it. systemd mounts it; a container may have none.
+fn mount_bpffs() -> Result<()> {
+    const BPFFS: &str = "/sys/fs/bpf";
+    if statfs(BPFFS)?.filesystem_type() == BPF_FS_MAGIC {
+        return Ok(());
+    }
+    println!("mounting a BPF filesystem at {BPFFS}");
+    run(Command::new("mount").args(["-t", "bpf", "bpf", BPFFS])).map(drop)
 }
 
 fn name(host: Host) -> String {

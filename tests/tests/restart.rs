@@ -244,3 +244,20 @@ fn nothing_is_lost_by_a_hundred_reloads_and_thirty_broken_files() -> Result<()> 
     assert_eq!(balanced(&balancer)?, sent);
     Ok(())
 }
+
+#[test]
+fn without_bpffs_it_says_so_and_touches_nothing() -> Result<()> {
+    let lab = Lab::new()?;
+    let file = lab.directory().join("lb.yaml");
+    fs::write(&file, configuration(&lab))?;
+    let mut hidden = Command::new("unshare");
+    hidden.args(["--mount", "sh", "-c", "umount /sys/fs/bpf && exec \"$@\"", "sh"]);
+    let lbd = balancer::command(&lab, &file)?;
+    hidden.arg(lbd.get_program()).args(lbd.get_args());
+    let finished = run::finish(&mut hidden, wait::PATIENCE)?;
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
+    let said = "lbd: /sys/fs/bpf is no BPF filesystem, so that nothing could outlive lbd; mount one";
+    assert!(finished.stderr.lines().last().is_some_and(|line| line.starts_with(said)), "{}", finished.stderr);
+    assert_eq!(xdp::attached(lab.host(Host::Balancer), "eth0")?, None);
+    Ok(())
+}
