@@ -6,6 +6,7 @@ use std::process::{self, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
+use lb_userspace::instance::Instance;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::directory::Directory;
@@ -22,6 +23,7 @@ use crate::{interrupt, leftovers, topology, xdp};
 #[derive(Debug)]
 pub struct Lab {
     // Dropped in this order.
+    _pins: Pins,
     _pass: Attached,
     hosts: Vec<Namespace>,
     directory: Directory,
@@ -55,7 +57,7 @@ impl Lab {
             hosts.push(namespace);
         }
         let pass = connect(&hosts, directory.path())?;
-        Ok(Lab { _pass: pass, hosts, directory, _turn: turn })
+        Ok(Lab { _pins: Pins, _pass: pass, hosts, directory, _turn: turn })
     }
 
     /// The namespace of a host.
@@ -115,6 +117,19 @@ impl Lab {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+}
+
+/// What an `lbd` of this lab has left in bpffs.
+#[derive(Debug)]
+struct Pins;
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let detached = Instance::take(&leftovers::instance_name(process::id())).and_then(Instance::detach);
+        if let Err(error) = detached {
+            eprintln!("{error:#}");
+        }
     }
 }
 
