@@ -184,7 +184,7 @@ mod tests {
         assert!(dns.takes(&Event { service: 4, ..event }));
         assert!(!dns.takes(&Event { service: 3, ..event }) && !dns.takes(&event));
         let error = Wanted::new(&query("ftp"), &names()).unwrap_err().to_string();
-        assert_eq!(error, "there is no service ftp; see: lbctl service list");
+        assert_eq!(error, "there is no service ftp; lbctl service list shows all");
     }
 
     #[test]

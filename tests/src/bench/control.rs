@@ -74,8 +74,8 @@ impl Bench<'_> {
         let seconds = begun.elapsed().as_secs_f64();
         let changed: Changed = serde_json::from_str(&finished.stdout).context(finished.stderr)?;
         let how = how.map_or_else(String::new, |how| format!(", {how}"));
-        let (changes, writes) = (changed.changes.len(), changed.effect.writes);
-        println!("  lbctl {name}{how}: {seconds:.2} s; {changes} changes, {writes} writes to maps");
+        let (number, writes) = (changed.changes.len(), changed.effect.writes);
+        println!("  lbctl {name}{how}: {seconds:.2} s; {number} changes, {writes} writes to maps");
         Ok(changed)
     }
 }
