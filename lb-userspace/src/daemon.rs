@@ -132,6 +132,7 @@ impl Daemon {
         };
         let takeover = Takeover::prepare(&config, &instance, key)?;
         let (mut balancer, planner, present, memory, remainder) = takeover.part();
+        fixed::room(&config, &planner)?;
         let mut addresses = addresses(&config);
         addresses.extend(planner.addresses());
         let mut resolver = Resolver::new()?;
@@ -169,6 +170,7 @@ impl Daemon {
             meetings: Meetings::default(),
         };
         daemon.update()?;
+        remainder.catch_up(&daemon.balancer);
         daemon.attachments = Attachments::all(&daemon.config, &daemon.instance, daemon.balancer.program()?)?;
         remainder.finish(&daemon.instance, &mut daemon.balancer, &mut daemon.memory)?;
         // Where packets can be sent depends on the modes.
@@ -203,8 +205,9 @@ impl Daemon {
                 },
                 () = watchdog.tell() => {}
                 _ = settle.tick() => {
-                    let settled = self.settle().and_then(|()| self.note_traffic());
-                    self.note(settled.err());
+                    if let Err(error) = self.settle().and_then(|()| self.note_traffic()) {
+                        self.note(Some(error));
+                    }
                     self.follow_meetings();
                 }
                 Some(look) = self.looks.recv() => {
@@ -249,7 +252,13 @@ impl Daemon {
         self.desired = desired;
         self.ask_for_ways();
         // First whom the numbers stand for: another process may have to go on from here at any moment.
-        self.memory.keep(self.planner.kept())?;
+        if let Err(error) = self.memory.keep(self.planner.kept()) {
+            if self.memory.has_other_numbers(&self.planner.kept()) {
+                return Err(error);
+            }
+            // What it doesn't know is since when backends are down or drain: no reason to send them packets.
+            self.note(Some(error));
+        }
         let plan = plan(&self.present, &self.desired.image);
         if plan.iter().any(|write| matches!(write, Write::Slots(..) | Write::Table(..) | Write::Role(..))) {
             self.changed = now;

@@ -9,9 +9,9 @@
 //! | `links/<interface>` | keeps the program on the interface |
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -68,7 +68,9 @@ impl Instance {
         }
         let directory = Path::new(BPFFS).join("lb").join(name);
         let shown = directory.display();
-        fs::create_dir_all(&directory).with_context(|| shown.to_string())?;
+        // Nobody else may hold the lock.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        made.with_context(|| shown.to_string())?;
         let open = File::open(&directory).with_context(|| shown.to_string())?;
         match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Instance { name: name.to_owned(), directory, _lock: lock }),

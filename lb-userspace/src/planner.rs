@@ -107,6 +107,14 @@ pub struct Kept {
     generations: BTreeMap<u32, Generation>,
 }
 
+impl Kept {
+    /// Whether the same things have the same numbers.
+    #[must_use]
+    pub fn has_numbers_of(&self, other: &Kept) -> bool {
+        self.roster.has_numbers_of(&other.roster)
+    }
+}
+
 /// What the maps should hold at first.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {

@@ -261,3 +261,46 @@ fn without_bpffs_it_says_so_and_touches_nothing() -> Result<()> {
     assert_eq!(xdp::attached(lab.host(Host::Balancer), "eth0")?, None);
     Ok(())
 }
+
+/// The driver refuses: packets are balanced as they were.
+#[test]
+fn a_mode_that_cannot_be_had_leaves_the_former_one() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let loopback = |mode: &str| {
+        configuration(&lab).replace("instance:", &format!("  - name: lo\n    mode: {mode}\ninstance:"))
+    };
+    let mut balancer = Balancer::start_with(&lab, &loopback("generic"))?;
+    balancer.wait_until_active()?;
+    balancer.stop_with(Signal::SIGTERM)?;
+    let refused = refusal(&lab, &loopback("driver"))?;
+    ensure!(refused.contains("interfaces[1].mode: the driver of lo"), "{refused}");
+    for interface in ["eth0", "lo"] {
+        assert!(xdp::attached(lab.host(Host::Balancer), interface)?.is_some(), "{interface}");
+    }
+    undisturbed(&lab, || balancer.start_again())?;
+    Ok(())
+}
+
+/// Each table is pinned, and a process may not have as many files open.
+#[test]
+fn many_tables_are_taken_over_with_few_files() -> Result<()> {
+    let lab = Lab::new()?;
+    let mut text = balancer::configure(lab.directory(), &[]);
+    for number in 0..200 {
+        let service = format!(
+            "  - {{vip: 192.0.2.1, port: {}, protocol: tcp, forwarding: l2, table_size: 251, backends: []}}\n",
+            1000 + number
+        );
+        text = text.replacen("services:\n", &format!("services:\n{service}"), 1);
+    }
+    let mut balancer = Balancer::start_with(&lab, &text)?;
+    balancer.stop_with(Signal::SIGTERM)?;
+    let limited = lab.directory().join("limited");
+    let lbd = lb_tests::programs::ours("lbd")?;
+    fs::write(&limited, format!("#!/bin/sh\nulimit -n 100\nexec {} \"$@\"\n", lbd.display()))?;
+    run::run(Command::new("chmod").arg("755").arg(&limited))?;
+    balancer.start_other(&limited)?;
+    assert!(balancer.log().contains("goes on with the maps in place: 200 services"), "{}", balancer.log());
+    Ok(())
+}

@@ -21,7 +21,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         None => run(&arguments),
-        Some(Command::Detach) => detach(&arguments.config),
+        Some(Command::Detach { instance: Some(instance), state_directory }) => {
+            detach(instance, state_directory)
+        }
+        Some(Command::Detach { instance: None, .. }) => Config::read(&arguments.config)
+            .map_err(Into::into)
+            .and_then(|config| detach(&config.instance, &config.state_directory)),
         Some(Command::Check { file }) => check(file),
         Some(Command::Schema) => {
             println!("{:#}", Config::schema());
@@ -38,11 +43,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn detach(file: &Path) -> Result<()> {
-    let config = Config::read(file)?;
+fn detach(instance: &str, state_directory: &Path) -> Result<()> {
     privileges::check()?;
-    let was_there = daemon::detach(&config.instance, &config.state_directory)?;
-    println!("{}: {}", config.instance, if was_there { "detached" } else { "nothing was attached" });
+    let was_there = daemon::detach(instance, state_directory)?;
+    println!("{instance}: {}", if was_there { "detached" } else { "nothing was attached" });
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Whether a tree has the fields and values that it may have. What is said here of a field isn't said again.
 
+use std::collections::HashMap;
+
 use super::error::{ConfigErrors, Position};
 use super::field::{Described, Entries, Field, Fields, List};
 use super::tree::{Name, Node, Value};
@@ -19,13 +21,15 @@ pub(super) fn check(path: &str, mapping: &Node, known: Fields, errors: &mut Conf
     };
     // Who has mistyped a name hasn't left it out.
     let mut meant = Vec::new();
-    for (index, (name, node)) in written.iter().enumerate() {
+    let mut seen = HashMap::new();
+    for (name, node) in written {
         let place = join(path, &shown(&name.text));
-        if let Some((first, _)) = written[..index].iter().find(|(first, _)| first.text == name.text) {
-            let message = format!("it is given twice (first on line {}); remove one", first.at.line);
+        if let Some(first) = seen.get(name.text.as_str()) {
+            let message = format!("it is given twice (first on line {first}); remove one");
             errors.add(Some(name.at), place, message);
             continue;
         }
+        seen.insert(name.text.as_str(), name.at.line);
         match known.iter().copied().flatten().find(|field| field.name() == name.text) {
             None => {
                 let nearest = nearest(&name.text, known.iter().copied().flatten().map(Field::name));

@@ -11,8 +11,8 @@ use super::error::Position;
 /// How deep lists and fields may be inside each other; a configuration needs seven levels.
 const DEEPEST: usize = 16;
 
-/// How much aliases may stand for, in values: more than the largest configuration has.
-const MOST_COPIES: usize = 1_000_000;
+/// How much aliases may stand for, in values and in octets of theirs: more than the largest configuration has.
+const MOST_COPIES: usize = 8_000_000;
 
 /// A value and where it stands; an alias stands where it is used.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ pub(super) fn read(text: &str) -> (Option<Node>, Vec<Fault>) {
         events: Parser::new_from_str_with_options(text, options),
         faults: Vec::new(),
         anchors: HashMap::new(),
-        nodes: 0,
+        size: 0,
         copies: 0,
     };
     match reader.document() {
@@ -101,7 +101,7 @@ struct Reader<'t> {
     /// What is complete and may be referred to, and how many values it is.
     anchors: HashMap<usize, (Node, usize)>,
     /// Values so far.
-    nodes: usize,
+    size: usize,
     /// How many of them aliases have added.
     copies: usize,
 }
@@ -131,8 +131,8 @@ impl<'t> Reader<'t> {
 
     /// The value that begins with this event.
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, ScanError> {
-        let before = self.nodes;
-        self.nodes += 1;
+        let before = self.size;
+        self.size += 1;
         let anchor = event.anchor_id();
         let is_tagged = event.tag().is_some();
         let mut value = match event {
@@ -142,7 +142,10 @@ impl<'t> Reader<'t> {
                 Value::Wrong
             }
             Event::Scalar(text, style, ..) if style == ScalarStyle::Plain && is_null(&text) => Value::Nothing,
-            Event::Scalar(text, ..) => Value::Word(text.into_owned()),
+            Event::Scalar(text, ..) => {
+                self.size += text.len();
+                Value::Word(text.into_owned())
+            }
             Event::SequenceStart(..) => {
                 let mut entries = Vec::new();
                 while let Some((event, span)) = self.until(&Event::SequenceEnd)? {
@@ -176,7 +179,7 @@ impl<'t> Reader<'t> {
         }
         let node = Node { at: at(span.start), value };
         if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before));
+            self.anchors.insert(anchor, (node.clone(), self.size - before));
         }
         Ok(node)
     }
@@ -191,7 +194,7 @@ impl<'t> Reader<'t> {
         let message = match self.anchors.get(&anchor) {
             Some((node, nodes)) if self.copies + nodes <= MOST_COPIES => {
                 self.copies += nodes;
-                self.nodes += nodes;
+                self.size += nodes;
                 return node.value.clone();
             }
             Some(_) => "aliases stand for too much; write the value out",

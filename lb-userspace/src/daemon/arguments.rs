@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::DEFAULT_STATE_DIRECTORY;
+
 /// The whole line.
 #[derive(Parser)]
 #[command(
@@ -29,7 +31,15 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     /// Take the program off the interfaces, and remove all that a former lbd left in the kernel
-    Detach,
+    Detach {
+        /// Of this instance; else of the configuration's, which has to be valid then
+        #[arg(long, value_name = "NAME")]
+        instance: Option<String>,
+
+        /// Where that instance keeps its state
+        #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_STATE_DIRECTORY, requires = "instance")]
+        state_directory: PathBuf,
+    },
     /// Say what is wrong with a configuration, and touch nothing
     Check {
         /// The configuration

@@ -1,6 +1,7 @@
 //! The program on the interfaces, also on those that go and come back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Error, Result};
 use aya::programs::Xdp;
@@ -25,8 +26,7 @@ pub(super) struct Attachments {
 /// One doesn't exist, or runs a program that isn't this instance's: with its place in the file.
 pub(super) fn check(config: &Config, instance: &Instance) -> Result<()> {
     for (index, interface) in config.interfaces.iter().enumerate() {
-        let pin = instance.link(&interface.name)?;
-        let checked = Held::find(&interface.name, &pin).and_then(|held| match held {
+        let checked = held(interface, instance).and_then(|held| match held {
             Some(_) => Ok(()),
             None => attach::check(&interface.name).map(drop),
         });
@@ -39,7 +39,8 @@ pub(super) fn check(config: &Config, instance: &Instance) -> Result<()> {
 pub(super) fn held_in_driver(config: &Config, instance: &Instance) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for interface in &config.interfaces {
-        let held = held(interface, instance)?.filter(|held| held.mode() == Mode::Driver);
+        let fits = |held: &Held| held.mode() == Mode::Driver && fits(interface.mode, held.mode());
+        let held = held(interface, instance)?.filter(fits);
         found.extend(held.map(|held| held.index()));
     }
     Ok(found)
@@ -54,8 +55,16 @@ impl Attachments {
     pub fn all(config: &Config, instance: &Instance, program: &mut Xdp) -> Result<Self> {
         let mut attachments = Attachments::default();
         // What may well fail goes first: nothing outlives this process yet, and former programs are where they were.
-        let mut found = Vec::new();
+        let changes_mode = |interface: &Interface| -> Result<bool> {
+            Ok(held(interface, instance)?.is_some_and(|held| !fits(interface.mode, held.mode())))
+        };
+        let mut interfaces = Vec::new();
         for (index, interface) in config.interfaces.iter().enumerate() {
+            interfaces.push((changes_mode(interface)?, index, interface));
+        }
+        interfaces.sort_by_key(|(changes_mode, ..)| *changes_mode);
+        let mut found = Vec::new();
+        for (_, index, interface) in interfaces {
             let put = find_or_attach(interface, instance, program)
                 .map_err(|error| located(config, index, InterfaceField::Mode, &error))?;
             found.push((interface, put));
@@ -65,6 +74,7 @@ impl Attachments {
             log::attached(&attachment);
             attachments.present.push(attachment);
         }
+        attachments.sort(config);
         let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         for link in instance.links_but(&names)? {
             log::left(&link);
@@ -103,6 +113,10 @@ impl Attachments {
                 Err(error) => self.note(name, format!("{error:#}")),
             }
         }
+        self.sort(config);
+    }
+
+    fn sort(&mut self, config: &Config) {
         let place = |attachment: &Attachment| {
             config.interfaces.iter().position(|interface| interface.name == attachment.interface)
         };
@@ -133,10 +147,14 @@ impl Attachments {
     }
 }
 
-/// What a former process left on an interface, if that is of the mode that is asked for.
+/// What a former process left on an interface.
 fn held(interface: &Interface, instance: &Instance) -> Result<Option<Held>> {
-    let held = Held::find(&interface.name, &instance.link(&interface.name)?)?;
-    Ok(held.filter(|held| interface.mode == Mode::Auto || interface.mode == held.mode()))
+    Held::find(&interface.name, &instance.link(&interface.name)?)
+}
+
+/// Whether the mode that is in effect is one that was asked for.
+fn fits(asked: Mode, present: Mode) -> bool {
+    asked == Mode::Auto || asked == present
 }
 
 /// An interface on its way to the program.
@@ -145,15 +163,34 @@ enum Put {
     Held(Held),
     /// The program is there, and ends with this process.
     Attached(Attachment),
+    /// The program is there, and outlives this process.
+    Pinned(Attachment),
 }
 
 fn find_or_attach(interface: &Interface, instance: &Instance, program: &mut Xdp) -> Result<Put> {
-    if let Some(held) = held(interface, instance)? {
-        return Ok(Put::Held(held));
+    let pin = instance.link(&interface.name)?;
+    match held(interface, instance)? {
+        Some(held) if fits(interface.mode, held.mode()) => Ok(Put::Held(held)),
+        Some(held) => change_mode(interface, held.mode(), &pin, program).map(Put::Pinned),
+        None => {
+            // Of an interface that has gone.
+            Instance::unlink(&pin)?;
+            attach(program, &interface.name, interface.mode).map(Put::Attached)
+        }
     }
-    // In another mode than the one that is asked for, or on an interface that has gone.
-    Instance::unlink(&instance.link(&interface.name)?)?;
-    attach(program, &interface.name, interface.mode).map(Put::Attached)
+}
+
+/// Attaches the program in another mode than the one that a former process's is in: the kernel allows one at a time. If it
+/// can't be had, the program runs in the former mode.
+fn change_mode(interface: &Interface, former: Mode, pin: &Path, program: &mut Xdp) -> Result<Attachment> {
+    Instance::unlink(pin)?;
+    let attached = attach(program, &interface.name, interface.mode).and_then(|attached| attached.pin(pin));
+    attached.inspect_err(|_| {
+        let back = attach(program, &interface.name, former).and_then(|attached| attached.pin(pin));
+        if let Err(error) = back {
+            log::obstacle(&format!("{error:#}"));
+        }
+    })
 }
 
 impl Put {
@@ -161,6 +198,7 @@ impl Put {
         match self {
             Put::Held(held) => held.replace(program),
             Put::Attached(attachment) => attachment.pin(&instance.link(&interface.name)?),
+            Put::Pinned(attachment) => Ok(attachment),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::api::config::{
     Changed, Proposal, Proposed, Question, Refusal, Reply, Saved, Shown, ToSave, Unreached, Unsaved,
 };
 use crate::config::Config;
-use crate::config::change::{Change, diff};
+use crate::config::change::{Change, Dropped, diff};
 use crate::events::{Event, tell};
 use crate::kernel_clock;
 use crate::next_hop::Unresolved;
@@ -153,13 +153,16 @@ impl Daemon {
                 if confirmed || reread.dropped.is_empty() {
                     running::report(&reread);
                 }
-                changed.dropped = reread.dropped;
+                changed.dropped = reread.dropped.into_iter().map(Dropped::without_secret).collect();
                 changed.kept = reread.kept.into_iter().map(Change::without_secret).collect();
                 (candidate, Some(running.file().to_owned()))
             }
             Proposed::Revert => (running.reverted().map_err(Refusal::Wrong)?, None),
         };
-        fixed::check(config, &candidate.config, &self.planner).map_err(|error| {
+        // Changes that are made together are one step for the maps.
+        let possible = fixed::check(config, &candidate.config, &self.planner)
+            .and_then(|()| fixed::check(&self.config, &candidate.config, &self.planner));
+        possible.map_err(|error| {
             Refusal::Wrong(
                 name.map_or_else(String::new, |name| format!("{}: ", name.display())) + &error.to_string(),
             )
@@ -217,8 +220,9 @@ impl Daemon {
             }
             Err(error) => {
                 tell(Event::ConfigurationRefused { reason: format!("{error:#}") });
-                let put_back = self.journal.keep(&self.running);
-                self.note(put_back.err());
+                if let Err(error) = self.journal.keep(&self.running) {
+                    self.note(Some(error));
+                }
             }
         }
         for (changed, reply) in replies {
@@ -238,8 +242,9 @@ impl Daemon {
         self.update().inspect_err(|_| {
             self.config = former;
             self.planner = planner;
-            let back = self.update();
-            self.note(back.err());
+            if let Err(error) = self.update() {
+                self.note(Some(error));
+            }
         })
     }
 
@@ -257,8 +262,9 @@ impl Daemon {
         let former = former.map_err(|error| Refusal::Unable(format!("{error:#}")))?;
         self.running = self.running.saved_as(text);
         // If it can't: the next start finds that the file has what the journal has.
-        let kept = self.journal.keep(&self.running);
-        self.note(kept.err());
+        if let Err(error) = self.journal.keep(&self.running) {
+            self.note(Some(error));
+        }
         tell(Event::Saved { file: file.clone(), former: former.display().to_string() });
         let changes = unsaved.changes.into_iter().map(Change::without_secret).collect();
         Ok(Saved { file, former: Some(former.display().to_string()), changes, rewritten })

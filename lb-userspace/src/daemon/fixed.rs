@@ -29,11 +29,7 @@ pub(super) fn check(present: &Config, next: &Config, planner: &Planner) -> Resul
         "{} can't change while lbd runs; nothing was changed, restart lbd",
         changed.join(", ")
     );
-    ensure!(
-        planner.has_room(next),
-        "flows still use what former services and backends had in the maps; nothing was changed, try again in a while, or \
-         raise maps.services and maps.backends and restart lbd"
-    );
+    room(next, planner)?;
     for service in &next.services {
         let former = present.services.iter().find(|former| ServiceId::of(former) == ServiceId::of(service));
         if let Some(former) = former.filter(|former| former.table_size != service.table_size) {
@@ -46,5 +42,18 @@ pub(super) fn check(present: &Config, next: &Config, planner: &Planner) -> Resul
             );
         }
     }
+    Ok(())
+}
+
+/// Whether the maps have room for a configuration beside what they had.
+///
+/// # Errors
+/// They haven't yet.
+pub(super) fn room(config: &Config, planner: &Planner) -> Result<()> {
+    ensure!(
+        planner.has_room(config),
+        "flows still use what former services and backends had in the maps; nothing was changed, try again in a while, or \
+         raise maps.services and maps.backends and restart lbd"
+    );
     Ok(())
 }

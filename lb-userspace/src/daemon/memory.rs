@@ -20,6 +20,8 @@ const VERSION: u32 = 1;
 pub(super) struct Memory {
     file: PathBuf,
     written: Written,
+    /// Whether the file is still about maps that others go on with, should this process fail.
+    waits: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,16 +66,16 @@ impl Memory {
         Ok(is_of_these.then_some(written.kept))
     }
 
-    /// Nothing yet, about those maps.
+    /// Nothing yet, about those maps. If it `waits`, the file isn't written before it settles on them.
     ///
     /// # Errors
     /// The directory can't be made.
-    pub fn begin(file: PathBuf, maps: BTreeSet<u32>) -> Result<Self> {
+    pub fn begin(file: PathBuf, maps: BTreeSet<u32>, waits: bool) -> Result<Self> {
         if let Some(directory) = file.parent() {
             fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         }
         let written = Written { version: VERSION, boot: boot()?, maps, kept: Kept::default() };
-        Ok(Memory { file, written })
+        Ok(Memory { file, written, waits })
     }
 
     /// Remembers what is known now.
@@ -85,7 +87,15 @@ impl Memory {
             return Ok(());
         }
         let former = std::mem::replace(&mut self.written.kept, kept);
+        if self.waits {
+            return Ok(());
+        }
         self.write().inspect_err(|_| self.written.kept = former)
+    }
+
+    /// Whether what is remembered names another thing by a number, or lacks one.
+    pub fn has_other_numbers(&self, kept: &Kept) -> bool {
+        !self.written.kept.has_numbers_of(kept)
     }
 
     /// Remembers that these are the only maps now.
@@ -94,6 +104,7 @@ impl Memory {
     /// The file can't be written.
     pub fn settle_on(&mut self, maps: u32) -> Result<()> {
         self.written.maps = [maps].into();
+        self.waits = false;
         self.write()
     }
 

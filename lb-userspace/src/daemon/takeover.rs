@@ -61,7 +61,7 @@ impl Takeover {
         let id = maps::id(&pins)?;
         let Some(kept) = Memory::read(&file, id)? else {
             warn!(
-                "{} tells nothing of the maps in place: new ones are built from the configuration",
+                "{} tells nothing of the maps in place: new ones are built from the configuration, without the flows that were pinned",
                 file.display()
             );
             return Takeover::anew(config, instance, key, &layout, None);
@@ -80,7 +80,7 @@ impl Takeover {
             warn!("new maps take over from those in place: {reason}, so that most of its flows move");
             return Takeover::anew(config, instance, key, &layout, Some((balancer, kept, id)));
         }
-        let memory = Memory::begin(file, [id].into())?;
+        let memory = Memory::begin(file, [id].into(), false)?;
         info!("goes on with the maps in place: {} services", present.services.len());
         Ok(Takeover { balancer, planner, present, memory, former: None, is_new: false, id })
     }
@@ -99,7 +99,7 @@ impl Takeover {
         let id = maps::id(&pins)?;
         let Some((mut former, kept, former_id)) = former else {
             let planner = Planner::new(config.maps);
-            let memory = Memory::begin(file, [id].into())?;
+            let memory = Memory::begin(file, [id].into(), true)?;
             return Ok(Takeover {
                 balancer,
                 planner,
@@ -130,7 +130,7 @@ impl Takeover {
             );
         }
         let both: BTreeSet<u32> = [former_id, id].into();
-        let memory = Memory::begin(file, both)?;
+        let memory = Memory::begin(file, both, false)?;
         Ok(Takeover { balancer, planner, present, memory, former: Some(former), is_new: true, id })
     }
 }
@@ -163,16 +163,24 @@ impl Takeover {
 }
 
 impl Remainder {
+    /// Copies the pins that were made since the maps were.
+    pub fn catch_up(&self, balancer: &Balancer) {
+        if let Some(former) = &self.former
+            && former.buckets().len() == balancer.buckets().len()
+        {
+            copy_pins(former.buckets(), balancer.buckets());
+        }
+    }
+
     /// Puts the maps and the program into their places.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn finish(self, instance: &Instance, balancer: &mut Balancer, memory: &mut Memory) -> Result<()> {
-        if let Some(former) = &self.former
-            && former.buckets().len() == balancer.buckets().len()
-        {
-            // Those that were made since.
-            copy_pins(former.buckets(), balancer.buckets());
+        self.catch_up(balancer);
+        if self.is_new && self.former.is_none() {
+            // Nobody can go on with the former ones from now on.
+            memory.settle_on(self.id)?;
         }
         if self.is_new {
             balancer.follow_pins(&instance.exchange_maps()?);

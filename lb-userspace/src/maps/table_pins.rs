@@ -1,5 +1,6 @@
 //! Where lookup tables are pinned, each for itself: to open a map by its identifier alone takes `CAP_SYS_ADMIN`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -21,10 +22,16 @@ impl TablePins {
         TablePins { directory: directory.to_owned() }
     }
 
-    /// The pinned tables that are in use, which `in_use` knows by number and identifier. The others lose their pins.
-    pub fn find(&self, in_use: impl Fn(u32, u32) -> io::Result<bool>) -> Result<Vec<(u32, MapData)>> {
+    /// Opens each pinned table that is in use, which `in_use` knows by number and identifier. The others lose their pins.
+    ///
+    /// One after the other: a process may have fewer files open than there are tables.
+    pub fn open_each<T>(
+        &self,
+        in_use: impl Fn(u32, u32) -> io::Result<bool>,
+        open: impl Fn(&MapData) -> Result<T>,
+    ) -> Result<BTreeMap<u32, T>> {
         let shown = || self.directory.display().to_string();
-        let mut found = Vec::new();
+        let mut found = BTreeMap::new();
         for entry in fs::read_dir(&self.directory).with_context(shown)? {
             let entry = entry.with_context(shown)?;
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -39,7 +46,7 @@ impl TablePins {
             if is_new {
                 self.confirm(&[number])?;
             }
-            found.push((number, map));
+            found.insert(number, open(&map).with_context(|| format!("lookup table {number}"))?);
         }
         Ok(found)
     }

@@ -38,15 +38,11 @@ impl SlotTables {
     /// their pins.
     pub fn new(usual: Map, others: Map, pins: Option<TablePins>) -> Result<Self> {
         let (usual, others) = (Numbered::new(usual)?, Numbered::new(others)?);
-        let mut tables = BTreeMap::new();
-        if let Some(pins) = &pins {
-            for (number, map) in
-                pins.find(|number, id| Ok(usual.id(number)? == id || others.id(number)? == id))?
-            {
-                let table = SlotTable::open(&map).with_context(|| format!("lookup table {number}"))?;
-                tables.insert(number, table);
-            }
-        }
+        let in_use = |number, id| Ok(usual.id(number)? == id || others.id(number)? == id);
+        let tables = match &pins {
+            Some(pins) => pins.open_each(in_use, SlotTable::open)?,
+            None => BTreeMap::new(),
+        };
         Ok(SlotTables { usual, others, tables, pins })
     }
 
@@ -60,10 +56,19 @@ impl SlotTables {
         self.tables.keys().copied()
     }
 
-    /// Installs new tables.
-    ///
-    /// After an error some of them may be in place.
+    /// Installs new tables. After an error none of them is in place, but for those that replaced another one.
     pub fn install(&mut self, tables: &[(u32, &[Slot])]) -> Result<()> {
+        let new: Vec<u32> = tables.iter().map(|(number, _)| *number).collect();
+        let new: Vec<u32> = new.into_iter().filter(|number| !self.tables.contains_key(number)).collect();
+        self.install_each(tables).inspect_err(|_| {
+            for number in new {
+                // The first error is the one that counts.
+                let _ = self.remove(number);
+            }
+        })
+    }
+
+    fn install_each(&mut self, tables: &[(u32, &[Slot])]) -> Result<()> {
         let alike = tables.chunk_by(|(_, one), (_, next)| is_usual_table(one) == is_usual_table(next));
         for tables in alike.flat_map(|tables| tables.chunks(TOGETHER)) {
             let created: Vec<_> = tables

@@ -49,6 +49,29 @@ struct KeptBackend {
     is_void: bool,
 }
 
+impl Kept {
+    /// Whether the same things have the same numbers, and those that were given back are the same.
+    #[must_use]
+    pub fn has_numbers_of(&self, other: &Kept) -> bool {
+        let numbers = |kept: &Kept| -> Vec<_> {
+            let of_service = |service: &KeptService| {
+                let backends = service.backends.iter().map(|backend| (backend.id.clone(), backend.number));
+                (service.id, service.number, backends.collect::<Vec<_>>())
+            };
+            kept.services.iter().map(of_service).collect()
+        };
+        let others = |kept: &Kept| {
+            (
+                kept.vips.clone(),
+                kept.returned_services.clone(),
+                kept.returned_vips.clone(),
+                kept.returned_backends.clone(),
+            )
+        };
+        numbers(self) == numbers(other) && others(self) == others(other)
+    }
+}
+
 impl Roster {
     /// What of it must outlive the process.
     #[must_use]

@@ -26,6 +26,14 @@ pub struct Dropped {
     pub reason: String,
 }
 
+impl Dropped {
+    /// The same, without what is nobody's business.
+    #[must_use]
+    pub fn without_secret(self) -> Self {
+        Dropped { change: self.change.without_secret(), ..self }
+    }
+}
+
 /// Decides over each change, where the file that was read says `file` now.
 #[must_use]
 pub fn reread(file: &Document, changes: &[Change]) -> Reread {
