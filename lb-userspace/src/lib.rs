@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod events;
 pub mod frame;
 pub mod hash_key;
+pub mod health;
 pub mod host_tables;
 pub mod image;
 pub mod instance;
