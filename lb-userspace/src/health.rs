@@ -3,7 +3,11 @@
 //! The decision is pure: results of checks and the time are arguments. `streak` says what results in a row mean, `damping`
 //! holds down who changes too often, `slow_start` lets weights grow, `circuit` and `outlier` take out who is worse than the
 //! others; `course` is a backend with all of these, `pool` is a service, with its backups, panic and minimum.
+//!
+//! At the edge, `probe` is a single check, and `checker` has them done at their times.
 
+mod agenda;
+mod checker;
 mod circuit;
 mod course;
 mod damping;
@@ -12,6 +16,7 @@ mod moment;
 mod outlier;
 mod part;
 mod pool;
+pub mod probe;
 mod settings;
 mod slow_start;
 mod streak;
@@ -19,6 +24,8 @@ mod streak;
 mod tests;
 mod threshold;
 
+pub use agenda::Agenda;
+pub use checker::{Checker, Done};
 pub use circuit::{Circuit, Opening};
 pub use course::{Course, Kept};
 pub use damping::{Damping, Flapping};

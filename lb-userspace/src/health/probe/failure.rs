@@ -1,0 +1,141 @@
+//! Why a check failed.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// How far a check got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// There is no connection yet.
+    #[default]
+    Connecting,
+    /// There is one, which isn't secure yet.
+    Handshake,
+    /// The answer isn't there, or not all of it.
+    Answer,
+    /// A datagram was sent, and wasn't answered.
+    Datagram,
+    /// A program runs.
+    Program,
+}
+
+/// Why a check failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// There was no end within this time.
+    Timeout(Duration),
+    /// The network says so.
+    Network(io::Error),
+    /// The connection was closed before there was an answer, or all of it.
+    Closed,
+    /// The certificate or the handshake is wrong.
+    Tls(io::Error),
+    /// The answer isn't HTTP, or ends early.
+    Http(hyper::Error),
+    /// The answer's status isn't one of those that are expected.
+    Status(u16),
+    /// What was expected isn't in the answer; it begins with this.
+    Unexpected(Excerpt),
+    /// What was expected isn't in the first so many octets of the answer.
+    TooLong(usize),
+    /// The answer isn't one to the question.
+    NoAnswer,
+    /// The name server's answer has this code, by its number.
+    Rcode(u16),
+    /// The answer has no record.
+    NoRecord,
+    /// The program can't be started.
+    Start(io::Error),
+    /// The program ended like this.
+    Exit(ExitStatus),
+}
+
+/// The beginning of an answer, in signs that can be printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt(String);
+
+/// Octets of an answer that are told.
+const EXCERPT: usize = 40;
+
+impl Excerpt {
+    /// Of this answer.
+    #[must_use]
+    pub fn of(answer: &[u8]) -> Self {
+        let (end, rest) = if answer.len() > EXCERPT { (EXCERPT, "...") } else { (answer.len(), "") };
+        Excerpt(format!("{}{rest}", answer[..end].escape_ascii()))
+    }
+}
+
+impl Stage {
+    /// Whether there is a connection.
+    #[must_use]
+    pub fn is_connected(self) -> bool {
+        match self {
+            Stage::Handshake | Stage::Answer => true,
+            Stage::Connecting | Stage::Datagram | Stage::Program => false,
+        }
+    }
+}
+
+/// What is missing.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Connecting => "no connection",
+            Stage::Handshake => "no end of the TLS handshake",
+            Stage::Answer => "no whole answer",
+            Stage::Datagram => "no answer",
+            Stage::Program => "the program didn't end",
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Failure::Timeout(limit) => write!(f, "no end within {} ms", limit.as_millis()),
+            Failure::Network(error) => f.write_str(&words(error)),
+            Failure::Closed => f.write_str("it was closed without a whole answer"),
+            Failure::Tls(error) => write!(f, "TLS: {}", words(error)),
+            Failure::Http(error) => match error.source().filter(|_| error.is_canceled()) {
+                // The request was, because of something that came before.
+                Some(cause) => write!(f, "HTTP: {cause}"),
+                None => write!(f, "HTTP: {error}"),
+            },
+            Failure::Status(status) => write!(f, "HTTP {status}"),
+            Failure::Unexpected(Excerpt(answer)) => write!(f, "an unexpected answer \"{answer}\""),
+            Failure::TooLong(limit) => write!(f, "nothing expected in the first {limit} octets"),
+            Failure::NoAnswer => f.write_str("what came isn't an answer to the question"),
+            Failure::Rcode(code) => write!(f, "DNS code {code}{}", rcode(*code)),
+            Failure::NoRecord => f.write_str("an answer without records"),
+            Failure::Start(error) => write!(f, "the program can't be started: {}", words(error)),
+            Failure::Exit(status) => write!(f, "the program's {status}"),
+        }
+    }
+}
+
+/// As people say it, without the number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if error.raw_os_error().is_some() => first.to_lowercase().chain(letters).collect(),
+        Some(_) | None => text.to_owned(),
+    }
+}
+
+/// The names of the usual codes (RFC 1035, section 4.1.1).
+fn rcode(code: u16) -> &'static str {
+    match code {
+        1 => " (FORMERR)",
+        2 => " (SERVFAIL)",
+        3 => " (NXDOMAIN)",
+        4 => " (NOTIMP)",
+        5 => " (REFUSED)",
+        _ => "",
+    }
+}

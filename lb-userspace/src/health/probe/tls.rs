@@ -1,0 +1,91 @@
+//! Who has to answer a check over TLS.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Who has to answer a check over TLS.
+#[derive(Clone)]
+pub struct Tls {
+    /// Sent as SNI, and in the certificate if that is verified.
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+}
+
+impl Tls {
+    /// A server with this name, whose certificate comes from one of these authorities; anybody if none are given.
+    ///
+    /// # Errors
+    /// The library has no version of TLS.
+    pub fn new(name: ServerName<'static>, authorities: Option<RootCertStore>) -> Result<Self, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let builder = match authorities {
+            Some(authorities) => builder.with_root_certificates(authorities),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        };
+        let mut config = builder.with_no_client_auth();
+        // A session that is resumed shows no certificate, and that may have expired since.
+        config.resumption = Resumption::disabled();
+        Ok(Tls { name, config: Arc::new(config) })
+    }
+
+    pub(super) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsConnector::from(self.config.clone()).connect(self.name.clone(), stream).await
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Takes any certificate, whose key the other side has.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer,
+        _intermediates: &[CertificateDer],
+        _name: &ServerName,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
