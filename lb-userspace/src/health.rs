@@ -4,7 +4,8 @@
 //! holds down who changes too often, `slow_start` lets weights grow, `circuit` and `outlier` take out who is worse than the
 //! others; `course` is a backend with all of these, `pool` is a service, with its backups, panic and minimum.
 //!
-//! At the edge, `probe` is a single check, and `checker` has them done at their times.
+//! At the edge, `probe` is a single check, `checker` has them done at their times, and `monitor`
+//! brings their results to the decision.
 
 mod agenda;
 mod checker;
@@ -13,6 +14,7 @@ mod course;
 mod damping;
 mod interval;
 mod moment;
+mod monitor;
 mod outlier;
 mod part;
 mod pool;
@@ -31,6 +33,7 @@ pub use course::{Course, Kept};
 pub use damping::{Damping, Flapping};
 pub use interval::{Adaptive, Interval};
 pub use moment::Moment;
+pub use monitor::{Monitor, Service};
 pub use outlier::{Outliers, Traffic};
 pub use part::{Part, Status};
 pub use pool::{Decision, Member, Pool};

@@ -9,7 +9,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const SETTINGS: Settings = Settings {
+pub(super) const SETTINGS: Settings = Settings {
     interval: Interval { usual: Duration::from_secs(2), jitter: 10, adaptive: None },
     timeout: SECOND,
     limits: Limits { rise: 2, fall: 3 },
