@@ -34,4 +34,4 @@ mod syscall;
 pub mod systemd;
 pub mod trace;
 pub mod transition;
-mod utc;
+pub mod utc;

@@ -5,6 +5,7 @@ use std::time::Duration;
 const DAY: u64 = 24 * 60 * 60;
 
 /// A moment of Coordinated Universal Time, by what has passed since 1970, as `2026-01-31T23:59:59.123456Z` (RFC 3339).
+#[must_use]
 pub fn utc(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let (year, month, day) = date(seconds / DAY);

@@ -1,6 +1,8 @@
 //! Figures, measured here and now: what `cargo xtask bench` runs.
 
 pub mod consistency;
+pub mod methods;
+
 pub mod control;
 
 // In the order of a run: what is measured, with which packets, in which programs, how it is checked, and what comes of it.
@@ -18,3 +20,4 @@ pub mod agreement;
 pub mod figures;
 pub mod machine;
 pub mod record;
+pub mod report;

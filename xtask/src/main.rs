@@ -7,6 +7,7 @@ mod setup;
 mod toolchain;
 
 use std::ffi::OsString;
+use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -58,9 +59,17 @@ enum Task {
 #[derive(Subcommand)]
 enum Bench {
     /// How many slots a change moves, how even the shares are, how long a table takes to build
-    Consistency,
+    Consistency {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// How long changes take with 1,000 services, and how much memory lbd has
-    Control,
+    Control {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Nanoseconds per packet of the loaded program
     Datapath {
         /// Only cases whose name contains this
@@ -73,23 +82,41 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// A page with plots out of files that --json wrote, compared with the first of each benchmark
+    Report {
+        /// Files of figures
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Directory for report.md and the plots
+        #[arg(long, value_name = "DIR", default_value = "target/bench")]
+        out: PathBuf,
+    },
 }
 
 impl Bench {
     /// What the program with the benchmarks is asked.
     fn arguments(self) -> Vec<OsString> {
         match self {
-            Bench::Consistency => vec!["consistency".into()],
-            Bench::Control => vec!["control".into()],
+            Bench::Consistency { json } => with_file("consistency", json),
+            Bench::Control { json } => with_file("control", json),
             Bench::Datapath { only, quick, json } => {
-                let mut arguments: Vec<OsString> = vec!["datapath".into()];
+                let mut arguments = with_file("datapath", json);
                 arguments.extend(only.into_iter().flat_map(|pattern| ["--only".into(), pattern.into()]));
                 arguments.extend(quick.then(|| "--quick".into()));
-                arguments.extend(json.into_iter().flat_map(|file| ["--json".into(), file.into()]));
+                arguments
+            }
+            Bench::Report { files, out } => {
+                let mut arguments: Vec<OsString> = vec!["report".into(), "--out".into(), out.into()];
+                arguments.extend(files.into_iter().map(OsString::from));
                 arguments
             }
         }
     }
+}
+
+fn with_file(bench: &str, json: Option<PathBuf>) -> Vec<OsString> {
+    let file = json.into_iter().flat_map(|file| ["--json".into(), file.into()]);
+    iter::once(bench.into()).chain(file).collect()
 }
 
 fn main() -> ExitCode {
@@ -130,13 +157,13 @@ fn bench(what: Bench) -> Result<()> {
     setup::run(&workspace())?;
     println!("building (release; a few minutes the first time)");
     cargo(&["build", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])?;
-    if matches!(what, Bench::Control) {
+    if matches!(what, Bench::Control { .. }) {
         cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
     }
     let program = workspace().join("target/release/lb-bench");
     let mut bench = match what {
-        Bench::Consistency => Command::new(program),
-        Bench::Control | Bench::Datapath { .. } => programs::as_root(&program)?,
+        Bench::Consistency { .. } | Bench::Report { .. } => Command::new(program),
+        Bench::Control { .. } | Bench::Datapath { .. } => programs::as_root(&program)?,
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")

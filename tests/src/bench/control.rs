@@ -9,10 +9,12 @@ use anyhow::{Context, Result, ensure};
 use lb_userspace::api::config::Changed;
 use nix::sys::signal::Signal;
 
+use super::figures::Figure;
+use super::record::{Better, Record, Row};
 use crate::balancer::{self, Balancer};
 use crate::host::Host;
 use crate::lab::Lab;
-use crate::run::{finish, run};
+use crate::run::{finish, run as run_program};
 use crate::service::SERVICES;
 
 /// How many there are.
@@ -21,16 +23,25 @@ const WITH: (usize, usize) = (1000, 10);
 /// A question to lbd may take this long.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Prints the figures.
+/// Prints the figures, and writes a file if one is named: also of what there was before an error.
 ///
 /// # Errors
 /// A network can't be made, or a program fails: with what it said.
-pub fn measure() -> Result<()> {
+pub fn run(file: Option<&Path>) -> Result<()> {
+    let mut record = Record::new("control")?;
+    let outcome = measure(&mut record);
+    if let Some(file) = file {
+        record.write(file)?;
+    }
+    outcome
+}
+
+fn measure(record: &mut Record) -> Result<()> {
     let (services, backends) = WITH;
     println!("{services} services with {backends} backends each:");
     let lab = Lab::new()?;
     // Backends behind the router: their next hop is known at once.
-    run(lab.host(Host::Balancer).command("ip").args([
+    run_program(lab.host(Host::Balancer).command("ip").args([
         "route",
         "replace",
         "10.0.0.0/8",
@@ -43,7 +54,7 @@ pub fn measure() -> Result<()> {
     let many = lab.directory().join("many.yaml");
     fs::write(&many, own.replace("answer_echo", &format!("{}answer_echo", listed(services, backends))))?;
     let many = many.display().to_string();
-    let bench = Bench { lab: &lab };
+    let mut bench = Bench { lab: &lab, record };
 
     bench.changed("plan", &["plan", &many], None)?;
     bench.changed("apply", &["apply", &many], Some("the first time"))?;
@@ -51,32 +62,42 @@ pub fn measure() -> Result<()> {
     ensure!(again.changes.is_empty() && again.effect.writes == 0, "the second time isn't without effect");
     let one = bench.changed("backend set", &["backend", "set", "s500-b5", "weight=3"], None)?;
     ensure!(one.effect.services.len() == 1, "more than one service is concerned");
-    println!("  memory of lbd: {} MiB", memory(&balancer)?);
+    bench.tell("memory of lbd", "MiB", memory(&balancer)?);
     balancer.stop_with(Signal::SIGKILL)?;
     let begun = Instant::now();
     balancer.start_again()?;
-    println!("  start after SIGKILL, until it answers: {:.2} s", begun.elapsed().as_secs_f64());
-    println!("  memory of lbd then: {} MiB", memory(&balancer)?);
+    bench.tell("start after SIGKILL, until it answers", "s", begun.elapsed().as_secs_f64());
+    bench.tell("memory of lbd then", "MiB", memory(&balancer)?);
     bench.changed("config revert", &["config", "revert", "--yes"], None)?;
     Ok(())
 }
 
 struct Bench<'lab> {
     lab: &'lab Lab,
+    record: &'lab mut Record,
 }
 
 impl Bench<'_> {
     /// Times a command, and says what it did.
-    fn changed(&self, name: &str, arguments: &[&str], how: Option<&str>) -> Result<Changed> {
+    fn changed(&mut self, name: &str, arguments: &[&str], how: Option<&str>) -> Result<Changed> {
         let mut command = balancer::lbctl(self.lab, &["-o", "json"])?;
         let begun = Instant::now();
         let finished = finish(command.args(arguments), PATIENCE)?;
         let seconds = begun.elapsed().as_secs_f64();
         let changed: Changed = serde_json::from_str(&finished.stdout).context(finished.stderr)?;
         let how = how.map_or_else(String::new, |how| format!(", {how}"));
-        let (number, writes) = (changed.changes.len(), changed.effect.writes);
-        println!("  lbctl {name}{how}: {seconds:.2} s; {number} changes, {writes} writes to maps");
+        let (count, writes) = (changed.changes.len(), changed.effect.writes);
+        println!("  lbctl {name}{how}: {seconds:.2} s; {count} changes, {writes} writes to maps");
+        let row =
+            Row::new(format!("lbctl {name}{how}")).with("time", "s", Better::Less, Figure::of(&[seconds]));
+        self.record.rows.push(row.fact("changes", count).fact("writes", writes));
         Ok(changed)
+    }
+
+    fn tell(&mut self, name: &str, unit: &str, value: f64) {
+        println!("  {name}: {value:.2} {unit}");
+        let quantity = if unit == "s" { "time" } else { "memory" };
+        self.record.rows.push(Row::new(name).with(quantity, unit, Better::Less, Figure::of(&[value])));
     }
 }
 
@@ -105,16 +126,16 @@ fn listed(services: usize, backends: usize) -> String {
 
 /// The router's address on the balancer's network.
 fn router(lab: &Lab) -> Result<String> {
-    let routes = run(lab.host(Host::Balancer).command("ip").args(["route", "show", "default"]))?;
+    let routes = run_program(lab.host(Host::Balancer).command("ip").args(["route", "show", "default"]))?;
     let mut words = routes.split(' ').skip_while(|word| *word != "via");
     Ok(words.nth(1).context("there is no default route")?.trim().to_owned())
 }
 
 /// MiB that a process has in memory.
-fn memory(balancer: &Balancer) -> Result<u64> {
+fn memory(balancer: &Balancer) -> Result<f64> {
     let status = Path::new("/proc").join(balancer.id().to_string()).join("status");
     let status = fs::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024)
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
 }

@@ -13,7 +13,7 @@ use super::case::{Case, Kind};
 use super::cases;
 use super::figures::Figure;
 use super::node;
-use super::record::{Record, Row};
+use super::record::{Better, Record, Row};
 use super::rig::{Player, Rig};
 use super::trace::Trace;
 use crate::datapath::host::Action;
@@ -58,7 +58,7 @@ pub fn run(choice: &Choice, file: Option<&Path>) -> Result<()> {
     }
     interrupt::watch()?;
     stay_here()?;
-    let mut record = Record::new()?;
+    let mut record = Record::new("datapath")?;
     println!("{}, Linux {}; nanoseconds a packet, net", record.machine.processor, record.machine.kernel);
     println!(
         "{:<42} {:>7} {:>7} {:>15} {:>7} {:>6} {:>6}",
@@ -106,24 +106,24 @@ pub fn measure(case: &Case, effort: Effort) -> Result<Row> {
     }
     rig.check()?;
     let (net, floor) = (Figure::of(&nets), Figure::of(&floors));
-    Ok(Row {
-        name: case.name.clone(),
-        net,
-        floor,
-        baseline: Figure::of(&baselines),
-        ratio_to_floor: net.quiet / floor.quiet,
-        goal: case.goal,
-        samples: effort.samples,
-        packets: effort.counted,
-        action: match rig.agreement.action {
-            Action::Drop => "drop",
-            Action::Pass => "pass",
-            Action::Transmit => "transmit",
-            Action::Redirect => "redirect",
-        },
-        compared: rig.agreement.packets,
-        pins: rig.rig.pins()?,
-    })
+    let action = match rig.agreement.action {
+        Action::Drop => "drop",
+        Action::Pass => "pass",
+        Action::Transmit => "transmit",
+        Action::Redirect => "redirect",
+    };
+    let mut row = Row::new(&case.name)
+        .with("net", "ns", Better::Less, net)
+        .with("floor", "ns", Better::Less, floor)
+        .with("baseline", "ns", Better::Less, Figure::of(&baselines))
+        .with("ratio to floor", "", Better::Less, Figure::of(&[net.quiet / floor.quiet]))
+        .fact("samples", effort.samples)
+        .fact("packets", effort.counted)
+        .fact("action", action)
+        .fact("compared", rig.agreement.packets)
+        .fact("pins", rig.rig.pins()?.to_vec());
+    row.figures[0].goal = case.goal;
+    Ok(row)
 }
 
 /// A case that was set up.
@@ -174,14 +174,14 @@ impl Stand {
 }
 
 fn print(row: &Row) {
-    let Figure { quiet, median, low, high } = row.net;
-    let goal = row.goal.map(|goal| format!("{goal:.0}")).unwrap_or_default();
+    let Figure { quiet, median, low, high } = row.figure("net");
+    let goal = row.figures[0].goal.map(|goal| format!("{goal:.0}")).unwrap_or_default();
     println!(
         "{:<42} {quiet:>7.1} {median:>7.1} {:>15} {:>7.1} {:>6.1} {goal:>6}",
         row.name,
         format!("{low:.1}-{high:.1}"),
-        row.floor.quiet,
-        row.ratio_to_floor
+        row.figure("floor").quiet,
+        row.figure("ratio to floor").quiet
     );
 }
 

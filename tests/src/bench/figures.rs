@@ -4,7 +4,7 @@
 const GROUPS: usize = 5;
 
 /// What samples come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Figure {
     /// The least of the medians of five groups: while least else was done on the machine.
     pub quiet: f64,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, control, datapath};
+use lb_tests::bench::{consistency, control, datapath, report};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -17,9 +17,17 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Bench {
     /// How many slots a change moves, how even the shares are, how long a table takes to build
-    Consistency,
+    Consistency {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// How long changes take with 1,000 services, and how much memory lbd has
-    Control,
+    Control {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Nanoseconds per packet of the loaded program
     Datapath {
         /// Only cases whose name contains this
@@ -32,18 +40,25 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// A page with plots out of files that --json wrote, compared with the first of each benchmark
+    Report {
+        /// Files of figures
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Directory for report.md and the plots
+        #[arg(long, value_name = "DIR", default_value = "target/bench")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().bench {
-        Bench::Consistency => {
-            consistency::run();
-            Ok(())
-        }
-        Bench::Control => control::measure(),
+        Bench::Consistency { json } => consistency::run(json.as_deref()),
+        Bench::Control { json } => control::run(json.as_deref()),
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
         }
+        Bench::Report { files, out } => report::run(&files, &out).map(|page| println!("{}", page.display())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
