@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use toolchain::Toolchain;
 
 const TARGET: &str = "bpfel-unknown-none";
-const PROGRAMS: [&str; 4] = ["balancer", "agent", "bench", "pass"];
+const PROGRAMS: [&str; 5] = ["balancer", "agent", "bench", "pass", "rate"];
 
 fn main() -> ExitCode {
     let crate_directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

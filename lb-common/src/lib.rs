@@ -23,6 +23,7 @@ pub mod atomic;
 pub mod backend;
 pub mod checksum;
 pub mod clock;
+pub mod course;
 pub mod datapath;
 pub mod directory;
 pub mod event;

@@ -21,6 +21,9 @@ pub static PASS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// For benchmarks: plays packets to a program, and takes the time.
 pub static BENCH: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench"));
 
+/// For benchmarks: sends packets, and counts what arrives.
+pub static RATE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/rate"));
+
 #[cfg(test)]
 mod tests {
     use aya_obj::Object;
@@ -29,7 +32,9 @@ mod tests {
 
     #[test]
     fn each_object_tells_the_kernel_its_licence() {
-        for (name, object) in [("balancer", BALANCER), ("agent", AGENT), ("bench", BENCH), ("pass", PASS)] {
+        for (name, object) in
+            [("balancer", BALANCER), ("agent", AGENT), ("bench", BENCH), ("pass", PASS), ("rate", RATE)]
+        {
             let licence = Object::parse(object).unwrap().license;
             // Not what aya would say for an object without a licence: "GPL".
             assert_eq!(licence.to_str(), Ok("Dual MIT/GPL"), "{name}");

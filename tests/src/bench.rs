@@ -8,6 +8,8 @@ pub mod control;
 // In the order of a run: what is measured, with which packets, in which programs, how it is checked, and what comes of it.
 pub mod datapath;
 
+pub mod rate;
+
 pub mod case;
 pub mod cases;
 pub mod node;

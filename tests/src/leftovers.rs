@@ -21,6 +21,15 @@ pub fn namespace_name(process: u32, host: Host) -> String {
     format!("lb-{process}-{}", host.name())
 }
 
+/// The name of one of the benchmark's namespaces.
+#[must_use]
+pub fn rate_namespace_name(process: u32, name: &str) -> String {
+    format!("lb-{process}-{RATE}{name}")
+}
+
+/// What the part behind the process begins with, in the benchmark of rates.
+const RATE: &str = "rate-";
+
 /// The directory.
 #[must_use]
 pub fn directory_path(process: u32) -> PathBuf {
@@ -81,7 +90,7 @@ fn of_the_dead(directory: &Path, owner: impl Fn(&str) -> Option<u32>) -> Vec<(St
 
 fn namespace_owner(name: &str) -> Option<u32> {
     let (process, host) = name.strip_prefix("lb-")?.split_once('-')?;
-    Host::ALL.iter().any(|known| known.name() == host).then_some(())?;
+    (host.starts_with(RATE) || Host::ALL.iter().any(|known| known.name() == host)).then_some(())?;
     process.parse().ok()
 }
 
@@ -96,6 +105,7 @@ mod tests {
     #[test]
     fn only_names_of_labs_have_an_owner() {
         assert_eq!(namespace_owner(&namespace_name(4711, Host::Backend3)), Some(4711));
+        assert_eq!(namespace_owner(&rate_namespace_name(4711, "dnat")), Some(4711));
         for foreign in
             ["lb-4711", "lb-4711-", "lb-4711-b4", "lb-x-lb", "lb--lb", "web-4711-lb", "lb-4711-lb-2"]
         {

@@ -82,6 +82,18 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Packets per second, beside what Linux has for the same
+    Rate {
+        /// Only loads whose name contains this
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+        /// Only frames of 64 octets and 100,000 flows, with fewer samples
+        #[arg(long)]
+        quick: bool,
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// A page with plots out of files that --json wrote, compared with the first of each benchmark
     Report {
         /// Files of figures
@@ -99,12 +111,8 @@ impl Bench {
         match self {
             Bench::Consistency { json } => with_file("consistency", json),
             Bench::Control { json } => with_file("control", json),
-            Bench::Datapath { only, quick, json } => {
-                let mut arguments = with_file("datapath", json);
-                arguments.extend(only.into_iter().flat_map(|pattern| ["--only".into(), pattern.into()]));
-                arguments.extend(quick.then(|| "--quick".into()));
-                arguments
-            }
+            Bench::Datapath { only, quick, json } => chosen("datapath", only, quick, json),
+            Bench::Rate { only, quick, json } => chosen("rate", only, quick, json),
             Bench::Report { files, out } => {
                 let mut arguments: Vec<OsString> = vec!["report".into(), "--out".into(), out.into()];
                 arguments.extend(files.into_iter().map(OsString::from));
@@ -112,6 +120,13 @@ impl Bench {
             }
         }
     }
+}
+
+fn chosen(bench: &str, only: Option<String>, quick: bool, json: Option<PathBuf>) -> Vec<OsString> {
+    let mut arguments = with_file(bench, json);
+    arguments.extend(only.into_iter().flat_map(|pattern| ["--only".into(), pattern.into()]));
+    arguments.extend(quick.then(|| "--quick".into()));
+    arguments
 }
 
 fn with_file(bench: &str, json: Option<PathBuf>) -> Vec<OsString> {
@@ -157,13 +172,16 @@ fn bench(what: Bench) -> Result<()> {
     setup::run(&workspace())?;
     println!("building (release; a few minutes the first time)");
     cargo(&["build", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])?;
+    if matches!(what, Bench::Rate { .. }) {
+        setup::program_of_rate()?;
+    }
     if matches!(what, Bench::Control { .. }) {
         cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
     }
     let program = workspace().join("target/release/lb-bench");
     let mut bench = match what {
         Bench::Consistency { .. } | Bench::Report { .. } => Command::new(program),
-        Bench::Control { .. } | Bench::Datapath { .. } => programs::as_root(&program)?,
+        Bench::Control { .. } | Bench::Datapath { .. } | Bench::Rate { .. } => programs::as_root(&program)?,
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")

@@ -25,7 +25,8 @@ const SYSTEM_PROGRAMS: [(&str, &str, &str); 4] = [
 ];
 
 /// As above, for the end-to-end tests alone.
-const TEST_PROGRAMS: [(&str, &str, &str); 3] = [
+const TEST_PROGRAMS: [(&str, &str, &str); 4] = [
+    ("nft", "nftables", "what `bench rate` compares with"),
     ("iperf3", "iperf3", "long transfers of the end-to-end tests"),
     ("systemd-analyze", "systemd", "checks the systemd units"),
     ("traceroute", "traceroute", "what an operator sees on the way to a VIP"),
@@ -43,6 +44,11 @@ pub fn run(workspace: &Path) -> Result<()> {
 /// Makes sure of the programs that only the end-to-end tests run.
 pub fn programs_of_tests() -> Result<()> {
     system_programs(&TEST_PROGRAMS)
+}
+
+/// Makes sure of what `bench rate` compares with.
+pub fn program_of_rate() -> Result<()> {
+    system_programs(&TEST_PROGRAMS[..1])
 }
 
 fn system_programs(programs: &[(&str, &str, &str)]) -> Result<()> {

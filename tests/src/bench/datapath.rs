@@ -187,7 +187,10 @@ fn print(row: &Row) {
 
 /// The thread stays on one processor, and others wait while it measures. If the kernel refuses the latter, the spread shows
 /// it.
-fn stay_here() -> Result<()> {
+///
+/// # Errors
+/// The kernel refuses the former.
+pub fn stay_here() -> Result<()> {
     let mut one = CpuSet::new();
     one.set(sched_getcpu()?)?;
     sched_setaffinity(Pid::from_raw(0), &one).context("staying on one processor")?;

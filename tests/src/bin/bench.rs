@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, control, datapath, report};
+use lb_tests::bench::{consistency, control, datapath, rate, report};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -40,6 +40,18 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Packets per second, beside what Linux has for the same
+    Rate {
+        /// Only loads whose name contains this
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+        /// Only frames of 64 octets and 100,000 flows, with fewer samples
+        #[arg(long)]
+        quick: bool,
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// A page with plots out of files that --json wrote, compared with the first of each benchmark
     Report {
         /// Files of figures
@@ -57,6 +69,9 @@ fn main() -> ExitCode {
         Bench::Control { json } => control::run(json.as_deref()),
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
+        }
+        Bench::Rate { only, quick, json } => {
+            rate::run(&rate::Choice { only, is_quick: quick }, json.as_deref())
         }
         Bench::Report { files, out } => report::run(&files, &out).map(|page| println!("{}", page.display())),
     };
