@@ -10,7 +10,7 @@ use crate::interrupt;
 /// How long anything may take that takes milliseconds on an idle machine.
 ///
 /// Long enough for a busy or emulated one; a test that fails is the only one that waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(3);
