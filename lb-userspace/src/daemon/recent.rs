@@ -35,10 +35,9 @@ impl Recent {
     /// Packets of each service since then, by the services' numbers; and the seconds that this is.
     pub fn since(&self, now: Instant, counters: &Counters) -> (BTreeMap<u32, u64>, u64) {
         let Some((noted, former)) = self.noted.front() else { return (BTreeMap::new(), 0) };
-        // What counts for the first time may have been another service's number.
-        let moved = packets(counters)
-            .into_iter()
-            .filter_map(|(number, packets)| Some((number, packets.saturating_sub(*former.get(&number)?))));
+        let since =
+            |number: &u32, packets: u64| packets.saturating_sub(former.get(number).copied().unwrap_or(0));
+        let moved = packets(counters).into_iter().map(|(number, packets)| (number, since(&number, packets)));
         (moved.filter(|(_, packets)| *packets > 0).collect(), now.duration_since(*noted).as_secs().max(1))
     }
 }
@@ -74,6 +73,6 @@ mod tests {
             assert!(!recent.is_due(at(seconds + 4)));
         }
         let now = counters(&[(1, 18), (2, 7), (3, 1)]);
-        assert_eq!(recent.since(at(18), &now), (BTreeMap::from([(1, 13)]), 13));
+        assert_eq!(recent.since(at(18), &now), (BTreeMap::from([(1, 13), (3, 1)]), 13));
     }
 }
