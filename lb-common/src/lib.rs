@@ -12,6 +12,7 @@
 //! | [`datapath`] | the walk of a packet through them, at the load balancer and at the backend |
 //! | [`verdict`] | how a walk ends, why, and where that is counted |
 //! | [`event`] | what is told of single packets |
+//! | [`mark`] | which packets are checks, and of whom |
 //!
 //! This crate has no dependencies, no allocation, no clock, no logging and no reachable panic: the kernel's
 //! verifier refuses a program that could reach one.
@@ -30,6 +31,7 @@ pub mod event;
 mod flags;
 pub mod flow;
 pub mod fragment;
+pub mod mark;
 pub mod packet;
 pub mod pin;
 pub mod ration;

@@ -4,7 +4,7 @@
 //! holds down who changes too often, `slow_start` lets weights grow, `circuit` and `outlier` take out who is worse than the
 //! others; `course` is a backend with all of these, `pool` is a service, with its backups, panic and minimum.
 //!
-//! At the edge, `probe` is a single check, `checker` has them done at their times, and `monitor`
+//! At the edge, `target` is where a check is sent, `probe` is a single check, `checker` has them done at their times, and `monitor`
 //! brings their results to the decision.
 
 mod agenda;
@@ -22,6 +22,7 @@ pub mod probe;
 mod settings;
 mod slow_start;
 mod streak;
+mod target;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -40,4 +41,5 @@ pub use pool::{Decision, Member, Pool};
 pub use settings::{OnAllDown, Settings};
 pub use slow_start::SlowStart;
 pub use streak::{Condition, Limits, Outcome, Streak};
+pub use target::{Path, Target};
 pub use threshold::{Latch, Percent, Threshold};

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::agenda::Agenda;
 use super::moment::Moment;
 use super::probe::{Probe, Report};
+use super::target::Target;
 
 /// Checks backends, named by `K`, at their times.
 ///
@@ -46,7 +46,7 @@ pub struct Done<K> {
 #[derive(Debug)]
 struct Check {
     probe: Arc<Probe>,
-    address: SocketAddr,
+    target: Target,
     version: u64,
     running: Option<AbortHandle>,
 }
@@ -78,10 +78,10 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
     }
 
     /// Checks a backend from some time on. What was to be checked under this name before isn't any more.
-    pub fn put(&mut self, key: K, probe: Arc<Probe>, address: SocketAddr, at: Moment) {
+    pub fn put(&mut self, key: K, probe: Arc<Probe>, target: Target, at: Moment) {
         self.remove(&key);
         self.versions += 1;
-        self.checks.insert(key.clone(), Check { probe, address, version: self.versions, running: None });
+        self.checks.insert(key.clone(), Check { probe, target, version: self.versions, running: None });
         self.agenda.put(key, at);
     }
 
@@ -135,10 +135,10 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
             && let Some((key, due)) = self.agenda.take_due(now)
         {
             let Some(check) = self.checks.get_mut(&key) else { continue };
-            let (probe, address, version) = (check.probe.clone(), check.address, check.version);
+            let (probe, target, version) = (check.probe.clone(), check.target, check.version);
             let began = now;
             check.running = Some(self.running.spawn(async move {
-                let report = probe.run(address).await;
+                let report = probe.run(&target).await;
                 Ended { done: Done { key, report, began, late: began.since(due) }, version }
             }));
         }
@@ -160,7 +160,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
@@ -190,8 +190,8 @@ mod tests {
             let (_listener, address) = listen().await;
             let mut checker = Checker::new(10);
             let later = checker.now() + Duration::from_millis(100);
-            checker.put("later", probe("", LONG), address, later);
-            checker.put("soon", probe("", LONG), address, checker.now());
+            checker.put("later", probe("", LONG), Target::direct(address), later);
+            checker.put("soon", probe("", LONG), Target::direct(address), checker.now());
             let done = checker.next().await;
             assert_eq!((done.key, done.report.result.is_ok()), ("soon", true));
             assert_eq!(checker.due(&"soon"), None);
@@ -228,7 +228,8 @@ mod tests {
             });
             let mut checker = Checker::new(LIMIT);
             let silent = probe("never", Duration::from_millis(50));
-            (0..20).for_each(|key| checker.put(key, silent.clone(), address, Moment::default()));
+            (0..20)
+                .for_each(|key| checker.put(key, silent.clone(), Target::direct(address), Moment::default()));
             let mut keys = Vec::new();
             for _ in 0..20 {
                 let done = checker.next().await;
@@ -247,8 +248,8 @@ mod tests {
         run(async {
             let (listener, address) = listen().await;
             let mut checker = Checker::new(10);
-            checker.put("a", probe("never", LONG), address, Moment::default());
-            checker.put("b", probe("never", LONG), address, Moment::default());
+            checker.put("a", probe("never", LONG), Target::direct(address), Moment::default());
+            checker.put("b", probe("never", LONG), Target::direct(address), Moment::default());
             let mut streams = Vec::new();
             for _ in 0..2 {
                 tokio::select! {
@@ -258,7 +259,7 @@ mod tests {
             }
             checker.remove(&"a");
             checker.again(&"a", Moment::default());
-            checker.put("b", probe("", LONG), address, Moment::default());
+            checker.put("b", probe("", LONG), Target::direct(address), Moment::default());
             assert_eq!(checker.next().await.key, "b");
             for mut stream in streams {
                 // Reset, or closed.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::hash::Hash;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::sleep;
@@ -16,6 +15,7 @@ use super::pool::{Decision, Member, Pool};
 use super::probe::{Probe, Report};
 use super::settings::Settings;
 use super::streak::Outcome;
+use super::target::Target;
 
 /// The backends of all services, those named by `K` and these by `S`.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub struct Service<K> {
     pub settings: Settings,
     /// How they are checked. The same one as before unless it has changed: then they are checked anew.
     pub probe: Arc<Probe>,
-    /// Each with the address at which it is checked.
-    pub backends: BTreeMap<K, (Member, SocketAddr)>,
+    /// Each with where it is checked.
+    pub backends: BTreeMap<K, (Member, Target)>,
 }
 
 #[derive(Debug)]
@@ -87,14 +87,14 @@ where
                 self.checker.remove(&(id.clone(), key.clone()));
             }
         }
-        for (key, &(_, address)) in &service.backends {
+        for (key, &(_, target)) in &service.backends {
             let is_same = before.is_some_and(|before| {
-                let former = before.backends.get(key).map(|&(_, address)| address);
-                former == Some(address) && Arc::ptr_eq(&before.probe, &service.probe)
+                let former = before.backends.get(key).map(|&(_, target)| target);
+                former == Some(target) && Arc::ptr_eq(&before.probe, &service.probe)
             });
             if !is_same {
                 let at = now + service.settings.interval.first(fastrand::u32(..));
-                self.checker.put((id.clone(), key.clone()), service.probe.clone(), address, at);
+                self.checker.put((id.clone(), key.clone()), service.probe.clone(), target, at);
             }
         }
     }
@@ -184,7 +184,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpSocket};
@@ -222,7 +222,10 @@ mod tests {
             let probe = Probe { means: Means::Tcp(Tcp::default()), timeout: Duration::from_mins(1) };
             let (first, second) = (listen().await, listen().await);
             let member = Member { weight: 1, is_backup: false };
-            let backends = BTreeMap::from([(1, (member, first.1)), (2, (member, second.1))]);
+            let backends = BTreeMap::from([
+                (1, (member, Target::direct(first.1))),
+                (2, (member, Target::direct(second.1))),
+            ]);
             let service = Service { settings, probe: Arc::new(probe), backends };
             let mut monitor = Monitor::new(10);
             monitor.follow(BTreeMap::from([("web", service.clone())]), |_, _| None);
@@ -252,7 +255,8 @@ mod tests {
             }
 
             // Who stays is known, and who leaves isn't checked any more.
-            let fewer = Service { backends: BTreeMap::from([(1, (member, first.1))]), ..service };
+            let fewer =
+                Service { backends: BTreeMap::from([(1, (member, Target::direct(first.1)))]), ..service };
             monitor.follow(BTreeMap::from([("web", fewer)]), |_, _| None);
             assert_eq!(takers(&monitor), [1]);
             assert_eq!(monitor.decision(&"web").unwrap().parts[&1].status, Status::Up);

@@ -7,6 +7,7 @@ mod dns;
 mod exec;
 mod failure;
 mod http;
+mod socket;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,11 @@ mod tls;
 mod udp;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+
+use super::target::Target;
 
 pub use dns::Dns;
 pub use exec::Exec;
@@ -63,16 +65,16 @@ pub struct Report {
 }
 
 impl Probe {
-    /// Checks the backend at an address.
-    pub async fn run(&self, address: SocketAddr) -> Report {
+    /// Checks a backend.
+    pub async fn run(&self, target: &Target) -> Report {
         let (start, mut stage) = (Instant::now(), Stage::default());
         let check = async {
             match &self.means {
-                Means::Tcp(tcp) => tcp.run(address, &mut stage).await,
-                Means::Http(http) => http.run(address, &mut stage).await,
-                Means::Udp(udp) => udp.run(address, &mut stage).await,
-                Means::Dns(dns) => dns.run(address, &mut stage).await,
-                Means::Exec(exec) => exec.run(address, &mut stage).await,
+                Means::Tcp(tcp) => tcp.run(target, &mut stage).await,
+                Means::Http(http) => http.run(target, &mut stage).await,
+                Means::Udp(udp) => udp.run(target, &mut stage).await,
+                Means::Dns(dns) => dns.run(target, &mut stage).await,
+                Means::Exec(exec) => exec.run(target, &mut stage).await,
             }
         };
         let result = timeout(self.timeout, check).await.unwrap_or(Err(Failure::Timeout(self.timeout)));

@@ -1,11 +1,10 @@
 //! A question to a name server.
 
-use std::net::SocketAddr;
-
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, SimpleDnsError, TYPE, header_buffer};
 
 use super::failure::{Failure, Stage};
 use super::udp;
+use crate::health::target::Target;
 
 /// A question to a name server, over UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +35,8 @@ impl Dns {
         Ok(Dns { question: packet.build_bytes_vec()?, code, wants_record: code == 0 })
     }
 
-    pub(super) async fn run(&self, address: SocketAddr, stage: &mut Stage) -> Result<(), Failure> {
-        let answer = udp::ask(address, &self.question, stage).await?;
+    pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
+        let answer = udp::ask(target, &self.question, stage).await?;
         self.look_into(&answer)
     }
 

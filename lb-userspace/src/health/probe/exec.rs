@@ -1,18 +1,20 @@
 //! A program that checks the backend.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
+use lb_common::mark;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Command;
 
 use super::failure::{Failure, Stage};
+use crate::health::target::{Path, Target};
 
 /// A program that checks the backend: it has passed if it ends with 0. No shell is between.
 ///
-/// It has nothing of this process's environment; `LB_ADDRESS` and `LB_PORT` are the backend's. What it leaves running in its
+/// It has nothing of this process's environment; `LB_ADDRESS` and `LB_PORT` are the target's. If that is the VIP, `LB_MARK` is
+/// the number that the program's sockets have to be marked with (`SO_MARK`) so that they reach the backend. What it leaves running in its
 /// process group is killed when it ends or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exec {
@@ -25,13 +27,18 @@ pub struct Exec {
 }
 
 impl Exec {
-    pub(super) async fn run(&self, address: SocketAddr, stage: &mut Stage) -> Result<(), Failure> {
+    pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
         *stage = Stage::Program;
+        let mark = match target.path {
+            Path::Direct => None,
+            Path::Through(backend) => Some(("LB_MARK", mark::toward(backend).to_string())),
+        };
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
-            .env("LB_ADDRESS", address.ip().to_string())
-            .env("LB_PORT", address.port().to_string())
+            .env("LB_ADDRESS", target.address.ip().to_string())
+            .env("LB_PORT", target.address.port().to_string())
+            .envs(mark)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())

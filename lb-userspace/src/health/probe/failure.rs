@@ -29,6 +29,8 @@ pub enum Failure {
     Timeout(Duration),
     /// The network says so.
     Network(io::Error),
+    /// The socket can't be marked for the way through the VIP: the process may not.
+    Mark,
     /// The connection was closed before there was an answer, or all of it.
     Closed,
     /// The certificate or the handshake is wrong.
@@ -98,6 +100,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Timeout(limit) => write!(f, "no end within {} ms", limit.as_millis()),
             Failure::Network(error) => f.write_str(&words(error)),
+            Failure::Mark => f.write_str("a check through the VIP needs CAP_NET_ADMIN, for SO_MARK"),
             Failure::Closed => f.write_str("it was closed without a whole answer"),
             Failure::Tls(error) => write!(f, "TLS: {}", words(error)),
             Failure::Http(error) => match error.source().filter(|_| error.is_canceled()) {

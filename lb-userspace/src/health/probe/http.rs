@@ -1,7 +1,6 @@
 //! A request by HTTP/1.1, perhaps over TLS.
 
 use std::future::pending;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use axum::http::{HeaderValue, Method, Request, Uri, header};
@@ -13,8 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Answer;
 use super::failure::{Failure, Stage};
-use super::tcp;
+use super::socket;
 use super::tls::Tls;
+use crate::health::target::Target;
 
 /// A request, and what has to answer it.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ pub struct Http {
 const HEAD: usize = 65_536;
 
 impl Http {
-    pub(super) async fn run(&self, address: SocketAddr, stage: &mut Stage) -> Result<(), Failure> {
-        let stream = tcp::connect(address, stage).await?;
+    pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
+        let stream = socket::connect(target, stage).await?;
         match &self.tls {
             None => self.ask(stream).await,
             Some(tls) => {

@@ -1,12 +1,11 @@
 //! A connection, and perhaps what is said over it.
 
-use std::net::SocketAddr;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::answer::Answer;
 use super::failure::{Failure, Stage};
+use super::socket;
+use crate::health::target::Target;
 
 /// A connection, and perhaps what is said over it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +17,8 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    pub(super) async fn run(&self, address: SocketAddr, stage: &mut Stage) -> Result<(), Failure> {
-        let mut stream = connect(address, stage).await?;
+    pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
+        let mut stream = socket::connect(target, stage).await?;
         stream.write_all(&self.send).await.map_err(Failure::Network)?;
         if self.expect.is_empty() {
             return Ok(());
@@ -33,13 +32,4 @@ impl Tcp {
             }
         }
     }
-}
-
-/// A connection to an address, which goes without a trace when it is dropped: thousands of checks a second would otherwise
-/// leave no port free for a minute (TIME-WAIT).
-pub(super) async fn connect(address: SocketAddr, stage: &mut Stage) -> Result<TcpStream, Failure> {
-    let stream = TcpStream::connect(address).await.map_err(Failure::Network)?;
-    *stage = Stage::Answer;
-    stream.set_nodelay(true).and_then(|()| stream.set_zero_linger()).map_err(Failure::Network)?;
-    Ok(stream)
 }

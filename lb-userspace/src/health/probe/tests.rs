@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, Uri};
+use lb_common::slot::BackendIndex;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -62,7 +63,7 @@ async fn says(answer: &'static str) -> SocketAddr {
 
 /// What a check says, with X for the milliseconds that it took.
 async fn check(means: Means, timeout: Duration, address: SocketAddr) -> String {
-    let report = Probe { means, timeout }.run(address).await.to_string();
+    let report = Probe { means, timeout }.run(&Target::direct(address)).await.to_string();
     match report.rsplit_once(" after ") {
         Some((words, took)) if took.ends_with(" ms") => format!("{words} after X ms"),
         Some(_) | None => report,
@@ -353,7 +354,8 @@ fn programs_are_told_what_to_check_and_leave_nothing_behind() {
         let script = directory.join("check");
         let text = format!(
             "#!/bin/sh\ncase $1 in\n\
-             told) [ \"$LB_ADDRESS $LB_PORT $MORE\" = '10.0.0.3 80 yes' ] && [ -z \"$HOME\" ] ;;\n\
+             marked) [ \"$LB_MARK\" = 1279393799 ] ;;\n\
+             told) [ -z \"$LB_MARK\" ] && [ \"$LB_ADDRESS $LB_PORT $MORE\" = '10.0.0.3 80 yes' ] && [ -z \"$HOME\" ] ;;\n\
              hang) sleep 1000 & echo $! > {0}; sleep 1000 ;;\n\
              fail) exit 7 ;;\n\
              leave) sleep 1000 & echo $! > {0} ;;\n\
@@ -371,6 +373,9 @@ fn programs_are_told_what_to_check_and_leave_nothing_behind() {
         };
         let address = SocketAddr::from(([10, 0, 0, 3], 80));
         assert_eq!(check(exec(&script, "told"), LONG, address).await, "passed after X ms");
+        let marked = Probe { means: exec(&script, "marked"), timeout: LONG };
+        let report = marked.run(&Target::through(address, BackendIndex(7))).await;
+        assert!(report.result.is_ok(), "{report}");
         assert_eq!(
             check(exec(&script, "fail"), LONG, address).await,
             "the program's exit status: 7 after X ms"

@@ -1,11 +1,9 @@
 //! A datagram, and what has to be in the answer.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use tokio::net::UdpSocket;
-
 use super::answer::{Answer, LIMIT};
 use super::failure::{Failure, Stage};
+use super::socket;
+use crate::health::target::Target;
 
 /// A datagram, and what has to be in the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +15,16 @@ pub struct Udp {
 }
 
 impl Udp {
-    pub(super) async fn run(&self, address: SocketAddr, stage: &mut Stage) -> Result<(), Failure> {
-        let answer = ask(address, &self.send, stage).await?;
+    pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
+        let answer = ask(target, &self.send, stage).await?;
         let mut expected = Answer::new(&self.expect);
         if expected.take(&answer)? { Ok(()) } else { expected.end() }
     }
 }
 
-/// What answers a datagram. Only what comes from that address does; that nobody listens there is known at once.
-pub(super) async fn ask(address: SocketAddr, send: &[u8], stage: &mut Stage) -> Result<Vec<u8>, Failure> {
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await.map_err(Failure::Network)?;
-    socket.connect(address).await.map_err(Failure::Network)?;
+/// What answers a datagram. Only what comes from the target's address does; that nobody listens there is known at once.
+pub(super) async fn ask(target: &Target, send: &[u8], stage: &mut Stage) -> Result<Vec<u8>, Failure> {
+    let socket = socket::datagrams(target).await?;
     *stage = Stage::Datagram;
     socket.send(send).await.map_err(Failure::Network)?;
     // As large as a datagram may be; only as much as came is touched.
