@@ -19,6 +19,7 @@ mod document;
 mod events;
 mod extract;
 mod guard;
+mod health;
 mod node;
 mod peer;
 mod places;
@@ -36,11 +37,13 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::trace::Listen;
+use backend::Which;
 use reports::Reports;
 
 pub use backend::{Backend, BackendState};
 pub use document::document;
 pub use events::{EventLine, WhichEvents};
+pub use health::{AskHealth, Check, CheckState, Health, Latency, LatencyBucket, ServiceHealth};
 pub use node::{Interface, Status};
 pub use problem::Problem;
 pub use server::Server;
@@ -72,16 +75,22 @@ struct Tasks {
     daemon: mpsc::Sender<Request>,
     /// What it tells.
     reports: Reports,
+    /// That which has backends checked.
+    health: mpsc::Sender<AskHealth>,
     /// That which reads what the program tells of packets.
     tracer: mpsc::Sender<Listen>,
 }
 
 /// The routes. Each request asks the task that owns the maps, or the one that reads what the program tells. The runtime
 /// must have been started.
-pub fn router(daemon: mpsc::Sender<Request>, tracer: mpsc::Sender<Listen>) -> Router {
+pub fn router(
+    daemon: mpsc::Sender<Request>,
+    health: mpsc::Sender<AskHealth>,
+    tracer: mpsc::Sender<Listen>,
+) -> Router {
     let (router, document) = routes();
     let reports = Reports::of(daemon.clone());
-    router.merge(document::route(&document)).with_state(Tasks { daemon, reports, tracer })
+    router.merge(document::route(&document)).with_state(Tasks { daemon, reports, health, tracer })
 }
 
 /// The routes of all nouns, and what the document says of them.
@@ -90,6 +99,7 @@ fn routes() -> (Router<Tasks>, OpenApi) {
         .merge(node::routes())
         .merge(service::routes())
         .merge(backend::routes())
+        .merge(health::routes())
         .merge(config::routes())
         .merge(events::routes())
         .merge(trace::routes())

@@ -18,6 +18,7 @@ mod change;
 mod complete;
 mod config;
 mod events;
+mod health;
 mod outcome;
 mod pairs;
 mod service;
@@ -65,6 +66,7 @@ async fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Status(watch) => status::run(&session, *watch).await,
         Command::Service(command) => service::run(&session, command).await,
         Command::Backend(command) => backend::run(&session, command).await,
+        Command::Health(arguments) => health::run(&session, arguments).await,
         Command::Config(command) => config::run(&session, command).await,
         Command::Plan(file) => config::plan(&session, file).await,
         Command::Apply(file) => config::apply(&session, file).await,

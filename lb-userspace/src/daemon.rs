@@ -5,6 +5,7 @@ mod attachments;
 mod change;
 mod fixed;
 mod forecast;
+mod health;
 mod log;
 mod meet;
 mod memory;
@@ -27,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::warn;
 
-use crate::api::Request;
+use crate::api::{AskHealth, Request};
 use crate::attach::Attachment;
 use crate::census::Census;
 use crate::config::Config;
@@ -43,6 +44,7 @@ use crate::systemd::Watchdog;
 use crate::trace::{self, Names};
 pub use arguments::{Arguments, Command};
 use attachments::Attachments;
+use health::Health;
 use meet::Meetings;
 use memory::Memory;
 use recent::Recent;
@@ -99,6 +101,9 @@ pub struct Daemon {
     journal: Journal,
     recent: Recent,
     meetings: Meetings,
+    health: Health,
+    /// To be asked what checks came to.
+    ask_health: mpsc::Sender<AskHealth>,
 }
 
 /// Checks what can be known of the interfaces before anything is touched.
@@ -143,6 +148,7 @@ impl Daemon {
         let events = balancer.take_events().context("its events are taken already")?;
         let (names, of_now) = watch::channel(Arc::default());
         let (tracer, to_listen) = mpsc::channel(1);
+        let (ask_health, asked) = mpsc::channel(1);
         let mut daemon = Daemon {
             planner,
             memory,
@@ -168,6 +174,8 @@ impl Daemon {
             journal,
             recent: Recent::default(),
             meetings: Meetings::default(),
+            health: Health::start(asked)?,
+            ask_health,
         };
         daemon.update()?;
         remainder.catch_up(&daemon.balancer);
@@ -176,6 +184,7 @@ impl Daemon {
         // Where packets can be sent depends on the modes.
         daemon.in_driver = daemon.attachments.in_driver();
         daemon.update()?;
+        daemon.check_health()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
         tokio::spawn(async {
@@ -190,6 +199,12 @@ impl Daemon {
     #[must_use]
     pub fn tracer(&self) -> mpsc::Sender<trace::Listen> {
         self.tracer.clone()
+    }
+
+    /// Who tells what checks came to.
+    #[must_use]
+    pub fn checks(&self) -> mpsc::Sender<AskHealth> {
+        self.ask_health.clone()
     }
 
     /// Follows the network and answers questions, until nobody can ask any more.
@@ -209,6 +224,11 @@ impl Daemon {
                         self.note(Some(error));
                     }
                     self.follow_meetings();
+                }
+                () = self.health.changed() => {
+                    self.health.take(&self.config);
+                    let updated = self.update();
+                    self.note(updated.err());
                 }
                 Some(look) = self.looks.recv() => {
                     let learnt = look.and_then(|network| self.learn(network));
@@ -242,7 +262,13 @@ impl Daemon {
         let refused = self.balancer.offer(&self.egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
         let now = kernel_clock::now()?;
-        let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now };
+        let observed = Observed {
+            next_hops: &next_hops,
+            fitnesses: self.health.fitnesses(),
+            census,
+            refused: &self.refused,
+            now,
+        };
         let desired = self.planner.desired(&self.config, &self.present, observed);
         let news = self.told.news(&self.config, &desired, |service, backend| {
             told::way(&self.config, &self.network, &next_hops, service, backend)
@@ -265,6 +291,12 @@ impl Daemon {
         }
         self.names.send_replace(Arc::new(Names::of(&self.config, &self.desired, &self.network)));
         self.balancer.apply(&plan, |write| planner::write(&mut self.present, write))
+    }
+
+    /// Has those backends checked that the configuration says.
+    fn check_health(&mut self) -> Result<()> {
+        self.health.follow(&self.config, &self.desired, &self.planner, kernel_clock::now()?);
+        Ok(())
     }
 
     /// Tells whose ways are to be known: those of backends, and of some that are about to come.

@@ -3,6 +3,7 @@
 //! As there is one log in a process, there is one journal.
 
 mod event;
+mod health;
 mod journal;
 
 use std::sync::LazyLock;
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::utc::utc;
 pub use event::{Event, Level};
+pub use health::HealthNews;
 pub use journal::{Entry, Journal};
 
 /// Events that are kept.

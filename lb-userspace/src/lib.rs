@@ -10,6 +10,7 @@ pub mod config;
 pub mod ctl;
 pub mod daemon;
 pub mod events;
+pub mod fitness;
 pub mod frame;
 pub mod hash_key;
 pub mod health;

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::of_ip;
 use crate::census::{Census, Pinning, Question};
 use crate::config::{self, Config, MapSizes};
+use crate::fitness::{Fitness, Fitnesses, UNDECIDED};
 use crate::image::Image;
 use crate::next_hop::NextHops;
 use crate::roster::{self, BackendId, Member, Roster, State};
@@ -74,7 +75,7 @@ pub struct DesiredBackend {
     pub slots: u32,
     /// How many still lead known flows to it, although they are to be another one's.
     pub former_slots: u32,
-    /// Why it takes no packets, if it can't be reached.
+    /// Why it takes no new flows, unless its operator wants it so.
     pub obstacle: Option<Obstacle>,
 }
 
@@ -83,6 +84,8 @@ pub struct DesiredBackend {
 pub struct Observed<'a> {
     /// The ways to the backends.
     pub next_hops: &'a NextHops,
+    /// What health decides of the backends.
+    pub fitnesses: &'a Fitnesses,
     /// A look through the connection table that began after the slots were as they are, if there was one.
     pub census: Option<&'a Census>,
     /// Pins that were refused since the start, by the services' numbers.
@@ -118,7 +121,8 @@ impl Kept {
 /// What the maps should hold at first.
 #[must_use]
 pub fn desired(config: &Config, next_hops: &NextHops) -> Desired {
-    let observed = Observed { next_hops, census: None, refused: &BTreeMap::new(), now: Tick(0) };
+    let observed =
+        Observed { next_hops, fitnesses: &UNDECIDED, census: None, refused: &BTreeMap::new(), now: Tick(0) };
     Planner::new(config.maps).desired(config, &Image::default(), observed)
 }
 
@@ -153,8 +157,9 @@ impl Planner {
     /// What the maps should hold now, where they hold `present`.
     #[must_use]
     pub fn desired(&mut self, config: &Config, present: &Image, observed: Observed) -> Desired {
-        let Observed { next_hops, census, refused, now } = observed;
-        self.roster.update(config, |service, address| way::way(config, service, address, next_hops), now);
+        let Observed { next_hops, fitnesses, census, refused, now } = observed;
+        let way = |service: &_, address| way::way(config, service, address, next_hops);
+        self.roster.update(config, way, fitnesses, now);
         self.courses.note_refusals(refused, now);
         let mut desired = Desired::default();
         let vips = vips::place(config, &mut self.roster, &mut desired.image);
@@ -217,6 +222,12 @@ impl Planner {
     #[must_use]
     pub fn number(&self, service: &config::Service) -> Option<u32> {
         self.roster.roll(service).map(|roll| roll.number)
+    }
+
+    /// What health decided last of a service's backend.
+    #[must_use]
+    pub fn fitness(&self, service: &config::Service, backend: &BackendId) -> Option<&Fitness> {
+        self.roster.roll(service)?.members.get(backend).map(Member::fitness)
     }
 
     /// Addresses of all backends, those that are leaving too.

@@ -14,12 +14,17 @@ use lb_common::standing::{Role, Takes};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, AdminState, Config, DownFlows, Prefix};
+use crate::fitness::{Fit, Fitness, Fitnesses};
+use crate::health::WHOLE;
 use crate::numbers::Numbers;
 use crate::planner::Obstacle;
 pub use kept::Kept;
 
+/// The largest weight.
+const HEAVIEST: u32 = 65_535;
+
 /// Names a service: VIP, port and protocol, which are what clients connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServiceId {
     vip: Prefix,
     port: Option<u16>,
@@ -35,7 +40,7 @@ impl ServiceId {
 }
 
 /// Names a backend of a service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BackendId {
     /// The name in the lookup table.
     pub name: String,
@@ -56,19 +61,23 @@ impl BackendId {
 pub struct Member {
     /// Its number in the maps.
     pub number: BackendIndex,
-    /// Its share of new flows, relative to the other backends'.
+    /// Its share of new flows, relative to the other backends', as its operator wants it.
     pub weight: u32,
+    /// The same at this moment, 0 to 65,535, relative to the other backends' at this moment.
+    pub current_weight: u32,
     /// The way to it, as last known.
     pub way: Option<Way>,
-    /// Why it can't be reached, if it can't.
+    /// Why it takes no new flows, unless its operator wants it so.
     pub obstacle: Option<Obstacle>,
+    /// What health decides of it.
+    fitness: Fitness,
     /// What the operator wants of it.
     wanted: AdminState,
     /// Seconds for which it keeps its flows when it drains or leaves.
     drain_timeout: u32,
     /// Since when it drains.
     draining_since: Option<Tick>,
-    /// Since when it can't be reached.
+    /// Since when it can't be reached, or can't serve.
     down_since: Option<Tick>,
     /// Since when it isn't in the configuration.
     leaving_since: Option<Tick>,
@@ -104,8 +113,10 @@ pub enum State {
     Active,
     /// It takes no new flows.
     Draining,
-    /// It can't be reached.
+    /// It can't be reached, or can't serve.
     Down,
+    /// It takes no new flows, because others are to be preferred.
+    Standby,
     /// It takes nothing, because the operator wants it so.
     Disabled,
     /// It isn't in the configuration any more, and keeps its flows for a while.
@@ -130,13 +141,15 @@ impl Roster {
         self.rolls.get(&ServiceId::of(service))
     }
 
-    /// Takes over what the configuration says, and the ways to the backends.
+    /// Takes over what the configuration says, the ways to the backends, and what health decides of them. Where it hasn't
+    /// decided yet, what it did last counts.
     ///
     /// Of services that aren't there any more, nothing is kept.
     pub fn update(
         &mut self,
         config: &Config,
         way: impl Fn(&config::Service, IpAddr) -> Result<Way, Obstacle>,
+        fitnesses: &Fitnesses,
         now: Tick,
     ) {
         let mut former = std::mem::take(&mut self.rolls);
@@ -147,17 +160,25 @@ impl Roster {
             for member in roll.members.values_mut() {
                 member.leaving_since.get_or_insert(now);
             }
+            let fitnesses = fitnesses.get(&id);
             for backend in &service.backends {
                 let key = BackendId::of(backend);
+                let fitness = fitnesses.and_then(|fitnesses| fitnesses.backends.get(&key));
                 let Some(number) = self.backends.of(&(id, key.clone())) else { continue };
                 let number = BackendIndex(number as u16);
                 let member = roll.members.entry(key).or_insert_with(|| Member::new(number));
                 member.follow(service, backend, now);
+                if service.health.is_none() {
+                    member.fitness = Fitness::default();
+                } else if let Some(fitness) = fitness {
+                    member.fitness = fitness.clone();
+                }
             }
             for (key, member) in &mut roll.members {
                 member.reach(way(service, key.address), now);
                 member.decide(service, now);
             }
+            roll.weigh();
             self.rolls.insert(id, roll);
         }
         for (id, roll) in former {
@@ -235,11 +256,28 @@ impl Roster {
     }
 }
 
+impl Roll {
+    /// Shares of a weight of 1 are no whole numbers: where one has only a part of its weight, all are as large as they can
+    /// be. Tables go by their ratios alone.
+    fn weigh(&mut self) {
+        let are_whole = self.members.values().all(|member| member.fitness.share == WHOLE);
+        let heaviest = self.members.values().map(|member| member.weight).max().unwrap_or_default();
+        let scale = if are_whole { 1 } else { HEAVIEST / heaviest.clamp(1, HEAVIEST) };
+        for member in self.members.values_mut() {
+            let whole = u64::from(member.weight.min(HEAVIEST) * scale);
+            let share = u64::from(member.fitness.share.min(WHOLE));
+            member.current_weight = (whole * share).div_ceil(WHOLE.into()) as u32;
+        }
+    }
+}
+
 impl Member {
     fn new(number: BackendIndex) -> Self {
         Member {
             number,
             weight: 0,
+            current_weight: 0,
+            fitness: Fitness::default(),
             way: None,
             obstacle: None,
             wanted: AdminState::Active,
@@ -253,17 +291,28 @@ impl Member {
     }
 
     fn reach(&mut self, way: Result<Way, Obstacle>, now: Tick) {
-        match way {
+        self.obstacle = match way {
             Ok(way) => {
                 self.way = Some(way);
-                self.obstacle = None;
-                self.down_since = None;
+                match &self.fitness.fit {
+                    Fit::All => None,
+                    Fit::Old(reason) => Some(Obstacle::Standby(reason.clone())),
+                    Fit::None(reason) => Some(Obstacle::Failing(reason.clone())),
+                }
             }
-            Err(obstacle) => {
-                self.obstacle = Some(obstacle);
-                self.down_since.get_or_insert(now);
-            }
+            Err(obstacle) => Some(obstacle),
+        };
+        if self.obstacle.as_ref().is_some_and(Obstacle::is_down) {
+            self.down_since.get_or_insert(now);
+        } else {
+            self.down_since = None;
         }
+    }
+
+    /// What health decided of it.
+    #[must_use]
+    pub fn fitness(&self) -> &Fitness {
+        &self.fitness
     }
 
     /// Takes over what the configuration says of it.
@@ -303,7 +352,7 @@ impl Member {
             return Takes::NONE;
         }
         let is_active = self.draining_since.is_none()
-            && self.down_since.is_none()
+            && self.obstacle.is_none()
             && self.leaving_since.is_none()
             && self.weight > 0;
         if is_active { Takes::ALL } else { Takes::OLD_ONLY }
@@ -312,7 +361,7 @@ impl Member {
     /// What it does in its service now.
     #[must_use]
     pub fn role(&self, service: u32) -> Role {
-        Role { service, takes: self.taking, weight: self.weight }
+        Role { service, takes: self.taking, weight: self.current_weight }
     }
 
     /// Whether it isn't in the configuration any more.
@@ -329,6 +378,7 @@ impl Member {
             (_, Some(_), _) => State::Leaving,
             (_, _, Some(_)) => State::Down,
             (AdminState::Draining, ..) => State::Draining,
+            (AdminState::Active, None, None) if self.obstacle.is_some() => State::Standby,
             (AdminState::Active, None, None) => State::Active,
         }
     }

@@ -28,7 +28,7 @@ pub struct Backend {
     pub weight: u32,
     /// Which flows it takes.
     pub state: BackendState,
-    /// Why it can't be reached, if it can't.
+    /// Why it takes no new flows, unless by order.
     pub reason: Option<String>,
     /// Interface that its packets leave by; none while it can't be reached.
     pub interface: Option<String>,
@@ -59,8 +59,10 @@ pub enum BackendState {
     Active,
     /// No new ones.
     Draining,
-    /// There is no way to it: no new ones, and the others for a while.
+    /// It can't be reached, or its checks fail: no new ones, and the others for a while.
     Down,
+    /// No new ones: others are to be preferred.
+    Standby,
     /// None, by order.
     Disabled,
     /// No new ones: it isn't in the configuration any more.
@@ -73,6 +75,7 @@ impl From<State> for BackendState {
             State::Active => BackendState::Active,
             State::Draining => BackendState::Draining,
             State::Down => BackendState::Down,
+            State::Standby => BackendState::Standby,
             State::Disabled => BackendState::Disabled,
             State::Leaving => BackendState::Leaving,
         }
@@ -83,9 +86,9 @@ impl From<State> for BackendState {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Which {
+pub(super) struct Which {
     /// Only those of this service.
-    service: Option<String>,
+    pub service: Option<String>,
 }
 
 pub(super) fn routes() -> OpenApiRouter<Tasks> {

@@ -73,7 +73,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let (ask, questions) = mpsc::channel(16);
     let summary = config.summary();
     tokio::spawn(reload(summary.clone(), hangup, ask.clone()));
-    let api = router(ask, daemon.tracer());
+    let api = router(ask, daemon.checks(), daemon.tracer());
     systemd::ready(&summary);
     info!("ready");
     let ended = tokio::select! {

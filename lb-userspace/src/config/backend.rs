@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_common::wire::quic::ServerId;
 
-use super::field::{Choice, Entries, Field, List, Number, Scalar, Seconds, Text};
+use super::field::{Choice, Entries, Field, List, Number, Scalar, Seconds, Text, YesOrNo};
 use super::flows::OTHER_TIMES;
 use super::prefix::Prefix;
 use super::quic::{self, Quic, SERVER_ID};
@@ -26,6 +26,8 @@ pub struct Backend {
     pub state: AdminState,
     /// Seconds for which it keeps its flows when it leaves or drains; its service's time if none.
     pub drain_timeout: Option<u32>,
+    /// Whether it takes new flows only where too few others are healthy.
+    pub is_backup: bool,
 }
 
 /// Which flows a backend takes, as far as its operator decides.
@@ -51,6 +53,7 @@ pub(super) static BACKENDS: List = List {
         Field::Scalar(&WEIGHT),
         Field::Scalar(&STATE),
         Field::Scalar(&DRAIN_TIMEOUT),
+        Field::Scalar(&BACKUP),
         Field::Scalar(&SERVER_ID),
     ]]),
 };
@@ -93,6 +96,13 @@ static DRAIN_TIMEOUT: Scalar<Seconds> = Scalar {
     about: "How long it keeps its flows when it leaves or is drained. Default: the service's drain_timeout.",
     remedy: None,
     form: Seconds(OTHER_TIMES),
+};
+
+static BACKUP: Scalar<YesOrNo> = Scalar {
+    name: "backup",
+    about: "Whether it takes new flows only where too few others are healthy; see health.backups. Default: false.",
+    remedy: None,
+    form: YesOrNo,
 };
 
 impl AdminState {
@@ -171,5 +181,6 @@ fn backend(
         weight: section.optional(&WEIGHT, 1)?,
         state: section.optional(&STATE, AdminState::default())?,
         drain_timeout: section.maybe(&DRAIN_TIMEOUT)?,
+        is_backup: section.optional(&BACKUP, false)?,
     })
 }

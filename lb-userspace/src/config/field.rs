@@ -145,6 +145,9 @@ pub(super) struct SomeOf(pub RangeInclusive<u32>, pub fn(&str) -> Result<u32, St
 /// A time.
 pub(super) struct Seconds(pub RangeInclusive<u32>);
 
+/// A time, in milliseconds.
+pub(super) struct Time(pub RangeInclusive<u32>);
+
 /// The file's format.
 pub(super) struct Version;
 
@@ -238,6 +241,18 @@ impl Form for Seconds {
             Number(self.0.clone()).schema(),
             {"type": "string", "pattern": "^(0|[1-9][0-9]*)[smhd]$"},
         ]})
+    }
+}
+
+impl Form for Time {
+    type Value = u32;
+
+    fn read(&self, text: &str) -> Result<u32, String> {
+        value::milliseconds(text, &self.0)
+    }
+
+    fn schema(&self) -> Value {
+        json!({"type": "string", "pattern": "^(0|[1-9][0-9]*)(ms|[smhd])$"})
     }
 }
 

@@ -49,6 +49,19 @@ impl<'t> Section<'t, '_> {
         Some(Section { path: join(&self.path, field), fields, defaults: None, errors: self.errors })
     }
 
+    /// A field of this section, or of the defaults, that has fields of its own; none if it isn't written in either.
+    pub fn inherited(&mut self, field: &str) -> Option<Section<'t, '_>> {
+        let (own, default) = (self.fields.field(field), self.defaults.and_then(|node| node.field(field)));
+        let (fields, defaults) = own.map_or((default, None), |own| (Some(own), default));
+        Some(Section { path: join(&self.path, field), fields: fields?, defaults, errors: self.errors })
+    }
+
+    /// The scalars of a list, or of the one in the defaults.
+    pub fn words(&self, field: &str) -> impl Iterator<Item = Word<'t>> + use<'t> {
+        let entries = self.written(field).map_or(&[][..], Node::entries);
+        entries.iter().filter_map(|node| Some(Word { text: node.word()?, at: node.at }))
+    }
+
     /// The same section, with what fields have that aren't written here.
     #[must_use]
     pub fn with_defaults(self, defaults: Option<&'t Node>) -> Self {

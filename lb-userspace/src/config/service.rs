@@ -6,6 +6,7 @@ use super::backend::{self, BACKENDS, Backend};
 use super::field::{Choice, Entries, Field, Fields, Group, List, NumberOr, Scalar, SomeOf, Text};
 use super::flows::{self, Flows};
 use super::forwarding::{self, FORWARDING, Forwarding, GUE_PORT};
+use super::health::{self, HEALTH, Health};
 use super::loops;
 use super::maps::MapSizes;
 use super::prefix::Prefix;
@@ -41,6 +42,8 @@ pub struct Service {
     pub flows: Flows,
     /// Slots of the lookup table; a prime and no fewer than backends.
     pub table_size: u32,
+    /// How backends are checked, if they are.
+    pub health: Option<Health>,
     /// Who answers, in the order of the file; may be empty.
     pub backends: Vec<Backend>,
 }
@@ -77,14 +80,14 @@ pub(super) static SERVICES: List = List {
 pub(super) static DEFAULTS: Group = Group {
     name: "defaults",
     about: "What services have that say nothing else.",
-    fields: &[SHARED, flows::FIELDS],
+    fields: &[SHARED, flows::FIELDS, &[Field::Section(&HEALTH)]],
 };
 
 static FIELDS: Fields = &[
     &[Field::Scalar(&NAME), Field::Scalar(&VIP), Field::Scalar(&PORT), Field::Scalar(&PROTOCOL)],
     SHARED,
     flows::FIELDS,
-    &[Field::Section(&QUIC), Field::List(&BACKENDS)],
+    &[Field::Section(&HEALTH), Field::Section(&QUIC), Field::List(&BACKENDS)],
 ];
 
 static SHARED: &[Field] = &[
@@ -165,6 +168,7 @@ pub(super) fn read(root: &mut Section, maps: Option<MapSizes>) -> Option<Vec<Ser
     }
     loops::check(root, entries);
     let defaults = root.node(DEFAULTS.name);
+    health::check_defaults(root);
     let mut taken = Taken::default();
     let services = entries.iter().enumerate().filter_map(|(index, entry)| {
         service(&mut root.entry(SERVICES.name, index, entry).with_defaults(defaults), &mut taken)
@@ -203,6 +207,7 @@ fn service(section: &mut Section, taken: &mut Taken) -> Option<Service> {
     let quic = quic::read(section, protocol);
     let flows = flows::read(section, protocol);
     let table_size = section.optional(&TABLE_SIZE, DEFAULT_TABLE_SIZE);
+    let health = health::read(section, vip, port, protocol);
 
     let mut default_name = None;
     if let (Some(word), Some(vip), Some(port), Some(protocol)) = (section.word(&VIP), vip, port, protocol) {
@@ -238,6 +243,7 @@ fn service(section: &mut Section, taken: &mut Taken) -> Option<Service> {
         quic_server_id_length: quic?.server_id_length,
         flows: flows?,
         table_size: table_size?,
+        health: health?,
         backends: backends?,
     })
 }

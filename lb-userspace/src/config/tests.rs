@@ -10,6 +10,7 @@ mod daemon;
 mod defaults;
 mod example;
 mod flows;
+mod health;
 mod key;
 mod limits;
 mod loops;

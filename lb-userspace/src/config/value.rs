@@ -59,7 +59,11 @@ pub(super) fn number<T: FromStr + PartialOrd + Display>(text: &str, range: &Rang
 }
 
 /// No notation but the decimal one: YAML's readers disagree whether 010 is eight or ten.
-fn within<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>, allowed: &str) -> Meaning<T> {
+pub(super) fn within<T: FromStr + PartialOrd>(
+    text: &str,
+    range: &RangeInclusive<T>,
+    allowed: &str,
+) -> Meaning<T> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(format!("{} is not a decimal number; {allowed}", shown(text)));
@@ -121,6 +125,31 @@ pub(super) fn seconds(text: &str, range: &RangeInclusive<u32>) -> Meaning<u32> {
     let seconds = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
     let seconds = seconds.filter(|seconds| range.contains(seconds));
     seconds.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+}
+
+/// Milliseconds, as `500ms`, `2s`, `15m`, `2h` or `1d`: without a unit it could mean seconds as well.
+pub(super) fn milliseconds(text: &str, range: &RangeInclusive<u32>) -> Meaning<u32> {
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let found = units.iter().find_map(|&(unit, length)| Some((text.strip_suffix(unit)?, length)));
+    let (count, unit) = found.unwrap_or(("", 1));
+    let allowed =
+        format!("allowed are {} to {}, as in 500ms, 2s, 15m", time(*range.start()), time(*range.end()));
+    let digits = !count.is_empty() && count.bytes().all(|digit| digit.is_ascii_digit());
+    if !digits || count.len() > 1 && count.starts_with('0') {
+        return Err(format!("{} is not a time with its unit; {allowed}", shown(text)));
+    }
+    let time = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
+    let time = time.filter(|time| range.contains(time));
+    time.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+}
+
+/// Milliseconds as they are written.
+fn time(milliseconds: u32) -> String {
+    if milliseconds.is_multiple_of(1000) {
+        format!("{}s", milliseconds / 1000)
+    } else {
+        format!("{milliseconds}ms")
+    }
 }
 
 /// Whether something is done.

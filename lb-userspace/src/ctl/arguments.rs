@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::change::How;
 use super::watch::Watch;
-use super::{backend, complete, config, events, outcome, service, trace};
+use super::{backend, complete, config, events, health, outcome, service, trace};
 use crate::config::DEFAULT_SOCKET;
 
 const GLOBAL: &str = "Options of every command";
@@ -75,6 +75,8 @@ pub(super) enum Command {
     /// Where connections are sent
     #[command(subcommand)]
     Backend(backend::Command),
+    /// What checks of backends came to
+    Health(health::Arguments),
     /// The configuration: what runs, and what lbd's file says
     #[command(subcommand)]
     Config(config::Command),

@@ -162,7 +162,7 @@ impl Tabular for Vec<Backend> {
 fn mood(state: BackendState) -> Mood {
     match state {
         BackendState::Active => Mood::Good,
-        BackendState::Draining | BackendState::Leaving => Mood::Changing,
+        BackendState::Draining | BackendState::Leaving | BackendState::Standby => Mood::Changing,
         BackendState::Down => Mood::Bad,
         BackendState::Disabled => Mood::Off,
     }
@@ -174,6 +174,7 @@ fn state(backend: &Backend) -> String {
         BackendState::Active => return "active".into(),
         BackendState::Draining => "draining",
         BackendState::Down => "down",
+        BackendState::Standby => "standby",
         BackendState::Disabled => "disabled",
         BackendState::Leaving => "leaving",
     };
@@ -182,7 +183,7 @@ fn state(backend: &Backend) -> String {
         said = format!("{said}: {reason}");
     }
     match (backend.state, backend.safe_to_stop) {
-        (BackendState::Down, true) => said,
+        (BackendState::Down | BackendState::Standby, true) => said,
         (_, true) => format!("{said}: safe to stop"),
         (_, false) => {
             format!("{said}: {} flows, {} slots", backend.pinned, backend.slots + backend.former_slots)

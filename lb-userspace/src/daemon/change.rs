@@ -189,6 +189,7 @@ impl Daemon {
     fn foretell(&self, present: &Config, next: &Config, changed: &mut Changed) -> Result<Tables> {
         let observed = Observed {
             next_hops: &self.next_hops,
+            fitnesses: self.health.fitnesses(),
             census: None,
             refused: &self.refused,
             now: kernel_clock::now()?,
@@ -245,7 +246,8 @@ impl Daemon {
             if let Err(error) = self.update() {
                 self.note(Some(error));
             }
-        })
+        })?;
+        self.check_health()
     }
 
     /// Writes the file, if it is still the one that the text was made of.

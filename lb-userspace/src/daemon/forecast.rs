@@ -198,7 +198,7 @@ fn note(service: &Service, backend: &DesiredBackend, former: Option<&DesiredBack
         State::Leaving => Some(drains),
         State::Draining if changed => Some(drains),
         State::Disabled if changed => Some("it lets go of its flows at once".into()),
-        State::Down => backend.obstacle.as_ref().map(ToString::to_string),
+        State::Down | State::Standby => backend.obstacle.as_ref().map(ToString::to_string),
         State::Active | State::Draining | State::Disabled => {
             // Who is to be drained is so, reachable or not.
             let is_ordered = configured.is_some_and(|configured| configured.state != AdminState::Active);

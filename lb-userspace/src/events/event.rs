@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::health::HealthNews;
 use crate::api::BackendState;
 use crate::attach::Mode;
 
@@ -50,6 +51,13 @@ pub enum Event {
         reason: Option<String>,
         /// The way to it, as in `through eth0, next hop 02:00:00:00:00:01`, if there is one.
         way: Option<String>,
+    },
+    /// What checks have shown changes what becomes of a service's new flows.
+    Health {
+        /// Name of the service.
+        service: String,
+        /// What is new.
+        news: HealthNews,
     },
     /// A backend has left its service, with all that was kept for its flows.
     BackendGone {
@@ -130,7 +138,10 @@ impl Event {
     pub const fn level(&self) -> Level {
         let is_well = match self {
             Event::Attached { note, .. } => note.is_none(),
-            Event::Backend { reason, .. } => reason.is_none(),
+            Event::Backend { reason, state, .. } => {
+                reason.is_none() || matches!(state, BackendState::Standby)
+            }
+            Event::Health { news, .. } => news.is_good(),
             Event::Detached { .. }
             | Event::BackendGone { .. }
             | Event::Settled { .. }
@@ -153,6 +164,7 @@ impl Event {
     pub fn service(&self) -> Option<&str> {
         match self {
             Event::Backend { service, .. }
+            | Event::Health { service, .. }
             | Event::BackendGone { service, .. }
             | Event::Settled { service, .. }
             | Event::IncompleteTable { service, .. } => Some(service),
@@ -187,6 +199,11 @@ impl Display for Event {
             Event::NotAttached { reason } => {
                 write!(f, "no packets are balanced there: {reason}; trying again")
             }
+            Event::Backend {
+                service, backend, reason: Some(reason), state: BackendState::Standby, ..
+            } => {
+                write!(f, "service {service}: backend {backend} takes no new flows: {reason}")
+            }
             Event::Backend { service, backend, reason: Some(reason), .. } => {
                 write!(f, "service {service} runs without backend {backend}: {reason}")
             }
@@ -195,6 +212,7 @@ impl Display for Event {
                 write!(f, "service {service}: backend {backend} {news}")?;
                 way.iter().try_for_each(|way| write!(f, " {way}"))
             }
+            Event::Health { service, news } => write!(f, "service {service}: {news}"),
             Event::BackendGone { service, backend } => {
                 write!(f, "service {service}: backend {backend} has gone, and its flows are forgotten")
             }
@@ -225,11 +243,16 @@ impl Display for Event {
 fn news(former: Option<BackendState>, state: BackendState) -> &'static str {
     match (former, state) {
         (
-            Some(BackendState::Draining | BackendState::Disabled | BackendState::Leaving),
+            Some(
+                BackendState::Draining
+                | BackendState::Disabled
+                | BackendState::Leaving
+                | BackendState::Standby,
+            ),
             BackendState::Active,
         ) => "takes new flows again",
         (_, BackendState::Active | BackendState::Down) => "can be reached",
-        (_, BackendState::Draining) => "takes no new flows",
+        (_, BackendState::Draining | BackendState::Standby) => "takes no new flows",
         (_, BackendState::Disabled) => "takes no flows",
         (_, BackendState::Leaving) => "has left the configuration and takes no new flows",
     }

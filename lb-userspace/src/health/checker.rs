@@ -15,6 +15,9 @@ use super::moment::Moment;
 use super::probe::{Probe, Report};
 use super::target::Target;
 
+/// The moment of a checker's start: what was known before it is older.
+const BEFORE: Duration = Duration::from_hours(24 * 365);
+
 /// Checks backends, named by `K`, at their times.
 ///
 /// Each check takes a task and a socket, or a process, of which there are never more than its limit; checks that are due
@@ -74,7 +77,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
     /// The present.
     #[must_use]
     pub fn now(&self) -> Moment {
-        Moment(self.start.elapsed())
+        Moment(BEFORE + self.start.elapsed())
     }
 
     /// Checks a backend from some time on. What was to be checked under this name before isn't any more.
@@ -111,7 +114,11 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
         loop {
             self.begin_due();
             let has_room = self.running.len() < self.limit;
-            let wake = self.agenda.next().filter(|_| has_room).map(|next| self.start + next.0);
+            let wake = self
+                .agenda
+                .next()
+                .filter(|_| has_room)
+                .map(|next| self.start + next.0.saturating_sub(BEFORE));
             let wake = async {
                 match wake {
                     Some(at) => sleep_until(at).await,

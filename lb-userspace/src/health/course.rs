@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::circuit::{Breaker, Circuit};
 use super::damping::Damping;
 use super::moment::Moment;
-use super::part::Status;
+use super::part::{Status, WHOLE};
 use super::pool::Member;
 use super::settings::Settings;
 use super::slow_start::SlowStart;
 use super::streak::{Condition, Outcome, Streak};
-
-/// A weight of which every part can be told from the whole.
-const WHOLE: u32 = 65_535;
 
 /// What is known of a backend, from its first check on.
 #[derive(Clone, Debug)]
@@ -90,20 +87,15 @@ impl Course {
         }
     }
 
-    /// How much of its `full` weight it has.
-    pub(super) fn weight(&self, full: u32, settings: &Settings, now: Moment) -> u32 {
+    /// How much of its weight it has, in parts of [`WHOLE`].
+    pub(super) fn share(&self, settings: &Settings, now: Moment) -> u32 {
         match (self.status(now), self.ramp(settings), settings.outliers) {
             (Status::OnTrial, _, Some(outliers)) => {
-                (outliers.trial.of(full as usize) as u32).clamp(1, full.max(1))
+                (outliers.trial.of(WHOLE as usize) as u32).clamp(1, WHOLE)
             }
-            (Status::Up, Some((slow_start, since)), _) => slow_start.weight(full, since, now),
-            _ => full,
+            (Status::Up, Some((slow_start, since)), _) => slow_start.weight(WHOLE, since, now),
+            _ => WHOLE,
         }
-    }
-
-    /// Whether it has its whole weight.
-    pub(super) fn is_whole(&self, settings: &Settings, now: Moment) -> bool {
-        self.weight(WHOLE, settings, now) == WHOLE
     }
 
     /// When time alone changes something about it.
@@ -141,6 +133,18 @@ impl Course {
     #[must_use]
     pub fn since(&self) -> Moment {
         self.since
+    }
+
+    /// Whether it is used only where too few others are healthy.
+    #[must_use]
+    pub fn is_backup(&self) -> bool {
+        self.member.is_backup
+    }
+
+    /// Whether its operator wants it to take new flows.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.member.weight > 0
     }
 
     /// Its results in a row.

@@ -11,10 +11,12 @@ use super::agenda::Agenda;
 use super::checker::{Checker, Done};
 use super::course::Kept;
 use super::moment::Moment;
+use super::outlier::Traffic;
 use super::pool::{Decision, Member, Pool};
-use super::probe::{Probe, Report};
+use super::probe::Probe;
+use super::record::Record;
 use super::settings::Settings;
-use super::streak::Outcome;
+use super::streak::{Condition, Outcome};
 use super::target::Target;
 
 /// The backends of all services, those named by `K` and these by `S`.
@@ -42,7 +44,7 @@ struct Watched<K> {
     service: Service<K>,
     pool: Pool<K>,
     decision: Decision<K>,
-    reports: BTreeMap<K, Report>,
+    records: BTreeMap<K, Record>,
 }
 
 impl<S, K> Monitor<S, K>
@@ -62,17 +64,17 @@ where
         let now = self.checker.now();
         let mut former = std::mem::take(&mut self.services);
         for (id, service) in services {
-            let (mut pool, before, mut reports) = match former.remove(&id) {
-                Some(Watched { service, pool, reports, .. }) => (pool, Some(service), reports),
+            let (mut pool, before, mut records) = match former.remove(&id) {
+                Some(Watched { service, pool, records, .. }) => (pool, Some(service), records),
                 None => (Pool::new(service.settings), None, BTreeMap::new()),
             };
             let members = service.backends.iter().map(|(key, &(member, _))| (key.clone(), member)).collect();
             pool.follow(service.settings, &members, |key| kept(&id, key), now);
-            reports.retain(|key, _| service.backends.contains_key(key));
+            records.retain(|key, _| service.backends.contains_key(key));
             self.check(&id, before.as_ref(), &service, now);
             let decision = pool.decide(now);
             self.note(&id, decision.next);
-            self.services.insert(id, Watched { service, pool, decision, reports });
+            self.services.insert(id, Watched { service, pool, decision, records });
         }
         for (id, Watched { service, .. }) in former {
             self.changes.remove(&id);
@@ -130,9 +132,15 @@ where
         let (id, backend) = &key;
         let watched = self.services.get_mut(id)?;
         let outcome = if report.result.is_ok() { Outcome::Passed } else { Outcome::Failed };
+        let former = watched.pool.course(backend)?.condition();
         let changed = watched.pool.count(backend, outcome, now);
-        watched.reports.insert(backend.clone(), report);
         let course = watched.pool.course(backend)?;
+        let record = watched.records.entry(backend.clone()).or_default();
+        if changed {
+            record.reason = (course.condition() == Condition::Down).then(|| report.to_string());
+            record.transitions += u64::from(former != Condition::Unknown);
+        }
+        record.add(report, now);
         let next = began + course.next_check(&watched.service.settings, now, fastrand::u32(..));
         self.checker.again(&key, next.max(now));
         changed.then_some(key.0)
@@ -169,10 +177,29 @@ where
         self.services.get(id).map(|watched| &watched.pool)
     }
 
-    /// What a backend's last check came to.
+    /// What is remembered of a backend's checks; none before the first one has ended.
     #[must_use]
-    pub fn report(&self, id: &S, backend: &K) -> Option<&Report> {
-        self.services.get(id)?.reports.get(backend)
+    pub fn record(&self, id: &S, backend: &K) -> Option<&Record> {
+        self.services.get(id)?.records.get(backend)
+    }
+
+    /// The services, as they were last told.
+    pub fn services(&self) -> impl Iterator<Item = (&S, &Service<K>)> {
+        self.services.iter().map(|(id, watched)| (id, &watched.service))
+    }
+
+    /// When a backend is checked next; none if it isn't, or is being checked.
+    #[must_use]
+    pub fn due(&self, id: &S, backend: &K) -> Option<Moment> {
+        self.checker.due(&(id.clone(), backend.clone()))
+    }
+
+    /// Takes note of what was seen of a service's traffic since the last look; says whether something is decided otherwise.
+    pub fn look(&mut self, id: &S, traffic: &BTreeMap<K, Traffic>) -> bool {
+        let now = self.checker.now();
+        let Some(watched) = self.services.get_mut(id) else { return false };
+        watched.pool.look(traffic, now);
+        self.decide(id)
     }
 
     /// The present, by the clock of all decisions.
@@ -191,7 +218,7 @@ mod tests {
 
     use super::super::probe::{Means, Tcp};
     use super::super::tests::SETTINGS;
-    use super::super::{Interval, SlowStart, Status};
+    use super::super::{Interval, SlowStart, Status, WHOLE};
     use super::*;
 
     async fn listen() -> (TcpListener, SocketAddr) {
@@ -235,7 +262,7 @@ mod tests {
             drop(first.0);
             until(&mut monitor, Status::Down).await;
             assert_eq!(takers(&monitor), [2]);
-            let said = monitor.report(&"web", &1).unwrap().to_string();
+            let said = monitor.record(&"web", &1).unwrap().reason.clone().unwrap();
             assert!(said.starts_with("connection refused after "), "{said}");
 
             let back = TcpSocket::new_v4().unwrap();
@@ -243,14 +270,10 @@ mod tests {
             back.bind(first.1).unwrap();
             let _back = back.listen(10).unwrap();
             until(&mut monitor, Status::Up).await;
-            let weight =
-                |monitor: &Monitor<&'static str, u8>| monitor.decision(&"web").unwrap().parts[&1].weight;
-            assert_eq!(
-                (takers(&monitor), weight(&monitor)),
-                (vec![1, 2], 65_535 / 4 + 1),
-                "it begins gently"
-            );
-            while weight(&monitor) != 1 {
+            let share =
+                |monitor: &Monitor<&'static str, u8>| monitor.decision(&"web").unwrap().parts[&1].share;
+            assert_eq!((takers(&monitor), share(&monitor)), (vec![1, 2], WHOLE / 4 + 1), "it begins gently");
+            while share(&monitor) != WHOLE {
                 assert_eq!(monitor.changed().await, "web");
             }
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::moment::Moment;
 
+/// All of a weight.
+pub const WHOLE: u32 = 65_535;
+
 /// A backend's part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its share of new flows among the weights of its service's other parts, 0 to 65,535.
-    pub weight: u32,
+    /// How much of its weight it has, in parts of [`WHOLE`]; at least 1.
+    pub share: u32,
     /// Whether it takes new flows.
     pub takes_new: bool,
     /// Since when it can't serve; it keeps its flows for a while. None if it keeps them anyway.

@@ -11,9 +11,6 @@ use super::settings::{OnAllDown, Settings};
 use super::streak::{Condition, Outcome};
 use super::threshold::Latch;
 
-/// The largest weight.
-const HEAVIEST: u32 = 65_535;
-
 /// A backend, as its operator wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -219,13 +216,8 @@ impl<K: Ord + Clone> Pool<K> {
         for (course, &takes) in self.courses.values_mut().zip(takes) {
             course.serve(takes, now);
         }
-        // Shares of a weight of 1 are no whole numbers: then all weights are as large as they can be. Tables go by their
-        // ratios alone.
-        let heaviest = self.courses.values().map(|course| course.member.weight).max().unwrap_or_default();
-        let are_whole = self.courses.values().all(|course| course.is_whole(&self.settings, now));
-        let scale = if are_whole { 1 } else { HEAVIEST / heaviest.clamp(1, HEAVIEST) };
         let part = |course: &Course, takes_new: bool| Part {
-            weight: course.weight(course.member.weight.min(HEAVIEST) * scale, &self.settings, now),
+            share: course.share(&self.settings, now),
             takes_new,
             down_since: (course.condition() == Condition::Down && !takes_new).then(|| course.since()),
             status: course.status(now),

@@ -30,7 +30,7 @@ pub use tls::Tls;
 pub use udp::Udp;
 
 /// How a backend is checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// By what means.
     pub means: Means,
@@ -39,7 +39,7 @@ pub struct Probe {
 }
 
 /// By what means a backend is checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Means {
     /// A connection, and perhaps what is said over it.
     Tcp(Tcp),

@@ -75,10 +75,13 @@ fn show(pool: &mut Pool<usize>, up: &str, second: u64) {
     }
 }
 
-/// Weights of those that take new flows, 0 for the others.
+/// What those that take new flows have of their weights, 1 for all of it; 0 for the others.
 fn weights(pool: &mut Pool<usize>, second: u64) -> Vec<u32> {
     let parts = pool.decide(at(second)).parts;
-    parts.into_values().map(|part| if part.takes_new { part.weight } else { 0 }).collect()
+    parts
+        .into_values()
+        .map(|part| if part.takes_new { if part.share == WHOLE { 1 } else { part.share } } else { 0 })
+        .collect()
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn who_comes_back_or_joins_begins_gently_and_who_is_there_from_the_start_does_no
     show(&mut pool, "???", 60);
     assert_eq!(weights(&mut pool, 60), [1, 1, 0]);
     show(&mut pool, "+++", 61);
-    assert_eq!(weights(&mut pool, 61), [65_535, 65_535, 16_384]);
+    assert_eq!(weights(&mut pool, 61), [1, 1, 16_384]);
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn what_was_known_before_a_restart_stays_until_checks_say_otherwise() {
         assert!(!after.count(&key, outcome, at(6)), "a single result");
     }
     assert!(after.count(&1, Outcome::Passed, at(7)));
-    assert_eq!(weights(&mut after, 7), [65_535, 16_384, 0]);
+    assert_eq!(weights(&mut after, 7), [1, 16_384, 0]);
 }
 
 #[test]
@@ -254,12 +257,12 @@ fn an_outlier_is_ejected_tried_and_taken_back() {
     assert_eq!(pool.decide(at(10)).parts[&2].status, Status::Ejected { until: at(40) });
     assert_eq!(pool.decide(at(10)).next, Some(at(40)));
     // Tried, and as bad as before: twice as long.
-    assert_eq!(weights(&mut pool, 40), [65_535, 65_535, 6553, 65_535]);
+    assert_eq!(weights(&mut pool, 40), [1, 1, 6553, 1]);
     pool.look(&traffic(&[0, 0, 900, 0]), at(50));
     assert_eq!(pool.decide(at(50)).parts[&2].status, Status::Ejected { until: at(110) });
     // Tried, and good: it begins gently.
     pool.look(&traffic(&[0, 0, 0, 0]), at(110));
-    assert_eq!(weights(&mut pool, 110), [65_535, 65_535, 16_384, 65_535]);
+    assert_eq!(weights(&mut pool, 110), [1, 1, 16_384, 1]);
     assert_eq!(weights(&mut pool, 140), [1; 4]);
 }
 
@@ -348,7 +351,7 @@ proptest! {
             let takers: Vec<&Part> = decision.parts.values().filter(|part| part.takes_new).collect();
             let can_serve = decision.all_down.is_none() && members.iter().any(|member| member.weight > 0);
             prop_assert_eq!(!takers.is_empty(), can_serve);
-            prop_assert!(takers.iter().all(|part| (1..=65_535).contains(&part.weight)));
+            prop_assert!(takers.iter().all(|part| (1..=WHOLE).contains(&part.share)));
             prop_assert!(decision.is_panic || takers.iter().all(|part| part.status != Status::Down));
             prop_assert!(decision.next.is_none_or(|next| next > at(second)));
             prop_assert_eq!(&pool.decide(at(second)), &decision, "asking again changes nothing");

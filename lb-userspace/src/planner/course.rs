@@ -36,7 +36,7 @@ impl Wanted {
         table: impl FnOnce(&[maglev::Member], u32) -> Arc<maglev::Table>,
     ) -> Self {
         let weight = |member: &Enlisted| {
-            if member.taking.has(Takes::NEW) { member.weight } else { 0 }
+            if member.taking.has(Takes::NEW) { member.current_weight } else { 0 }
         };
         let configured: Vec<_> = members.iter().filter(|(_, member)| !member.is_leaving()).collect();
         let weighted: Vec<_> = configured

@@ -17,6 +17,7 @@ use lb_common::wire::ethernet::Vlan;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fitness::UNDECIDED;
 use crate::next_hop::{NextHop, Unresolved};
 
 const SIZE: usize = 251;
@@ -317,7 +318,13 @@ fn a_change_builds_the_tables_that_it_concerns_and_no_others() {
     let before = config("l2", &[&[1, 1], &[1, 2], &[1, 2, 1], &[3, 2, 1], &[1, 1]]);
     let mut planner = Planner::new(before.maps);
     let then = |planner: &mut Planner, config: &Config, next_hops: &NextHops| {
-        let observed = Observed { next_hops, census: None, refused: &BTreeMap::new(), now: Tick(0) };
+        let observed = Observed {
+            next_hops,
+            fitnesses: &UNDECIDED,
+            census: None,
+            refused: &BTreeMap::new(),
+            now: Tick(0),
+        };
         planner.desired(config, &Image::default(), observed)
     };
     let first = then(&mut planner, &before, &all_reached(3));
@@ -372,8 +379,13 @@ fn numbers_of_what_is_gone_wait_for_a_look() {
     let mut planner = Planner::new(both.maps);
     let mut present = Image::default();
     let mut step = |planner: &mut Planner, config: &Config| -> Vec<(u32, Vec<u16>)> {
-        let observed =
-            Observed { next_hops: &next_hops, census: None, refused: &BTreeMap::new(), now: Tick(0) };
+        let observed = Observed {
+            next_hops: &next_hops,
+            fitnesses: &UNDECIDED,
+            census: None,
+            refused: &BTreeMap::new(),
+            now: Tick(0),
+        };
         let desired = planner.desired(config, &present, observed);
         plan(&present, &desired.image).iter().for_each(|done| write(&mut present, done));
         assert!(plan(&present, &desired.image).is_empty());

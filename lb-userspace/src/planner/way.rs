@@ -14,6 +14,21 @@ pub enum Obstacle {
     Unresolved(Unresolved),
     /// Its packets would need a router, which `l2` forwarding can't pass.
     BehindRouter(IpAddr),
+    /// It can't serve, as its checks say.
+    Failing(String),
+    /// Others are to be preferred for new flows.
+    Standby(String),
+}
+
+impl Obstacle {
+    /// Whether it keeps from old flows too.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        match self {
+            Obstacle::Unresolved(_) | Obstacle::BehindRouter(_) | Obstacle::Failing(_) => true,
+            Obstacle::Standby(_) => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Obstacle {
@@ -23,6 +38,7 @@ impl std::fmt::Display for Obstacle {
             Obstacle::BehindRouter(router) => {
                 write!(out, "it is behind router {router}, but l2 forwarding needs it on the link; use ipip")
             }
+            Obstacle::Failing(reason) | Obstacle::Standby(reason) => out.write_str(reason),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackendId, Member, Roll, Roster, ServiceId};
 use crate::config::{AdminState, Prefix};
+use crate::fitness::Fitness;
 use crate::numbers::Numbers;
 
 /// The roster, to be written down.
@@ -47,6 +48,7 @@ struct KeptBackend {
     leaving_since: Option<u32>,
     taking: u32,
     is_void: bool,
+    fitness: Fitness,
 }
 
 impl Kept {
@@ -135,6 +137,7 @@ impl KeptBackend {
             leaving_since: member.leaving_since.map(|since| since.0),
             taking: member.taking.0,
             is_void: member.is_void,
+            fitness: member.fitness.clone(),
         }
     }
 
@@ -143,6 +146,8 @@ impl KeptBackend {
         Member {
             number,
             weight: self.weight,
+            current_weight: self.weight,
+            fitness: self.fitness.clone(),
             way: ways.get(&number).copied(),
             obstacle: None,
             wanted: match (self.is_disabled, self.draining_since) {
@@ -168,6 +173,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::fitness::UNDECIDED;
 
     const WAY: Way = Way { egress: 7, ..Way::EMPTY };
 
@@ -183,9 +189,9 @@ mod tests {
     fn a_roster_goes_on_as_it_was() {
         let both = config("{address: 10.0.0.1}, {address: 10.0.0.2, state: draining}, {address: 10.0.0.3}");
         let (mut roster, now) = (Roster::new(4, 8), Tick(1000));
-        roster.update(&both, |_, _| Ok(WAY), now);
+        roster.update(&both, |_, _| Ok(WAY), &UNDECIDED, now);
         let fewer = config("{address: 10.0.0.2, state: draining}, {address: 10.0.0.3}");
-        roster.update(&fewer, |_, _| Ok(WAY), Tick(1000 + ticks(60)));
+        roster.update(&fewer, |_, _| Ok(WAY), &UNDECIDED, Tick(1000 + ticks(60)));
 
         let text = serde_json::to_string(&roster.kept()).unwrap();
         let ways = (1..4).map(|number| (BackendIndex(number), WAY)).collect();
@@ -195,20 +201,25 @@ mod tests {
         // Also what is still to come: the drained one lets go after 100 s, the one that left 60 s later.
         for seconds in [99, 101, 159, 161] {
             let now = Tick(1000 + ticks(seconds));
-            roster.update(&fewer, |_, _| Ok(WAY), now);
-            restored.update(&fewer, |_, _| Ok(WAY), now);
+            roster.update(&fewer, |_, _| Ok(WAY), &UNDECIDED, now);
+            restored.update(&fewer, |_, _| Ok(WAY), &UNDECIDED, now);
             assert_eq!((seconds, &restored.rolls), (seconds, &roster.rolls));
         }
         let more = config("{address: 10.0.0.2}, {address: 10.0.0.3}, {address: 10.0.0.4}");
-        roster.update(&more, |_, _| Ok(WAY), now);
-        restored.update(&more, |_, _| Ok(WAY), now);
+        roster.update(&more, |_, _| Ok(WAY), &UNDECIDED, now);
+        restored.update(&more, |_, _| Ok(WAY), &UNDECIDED, now);
         assert_eq!(restored.kept(), roster.kept());
     }
 
     #[test]
     fn numbers_without_room_or_given_twice_are_refused() {
         let mut roster = Roster::new(4, 8);
-        roster.update(&config("{address: 10.0.0.1}, {address: 10.0.0.2}"), |_, _| Ok(WAY), Tick(0));
+        roster.update(
+            &config("{address: 10.0.0.1}, {address: 10.0.0.2}"),
+            |_, _| Ok(WAY),
+            &UNDECIDED,
+            Tick(0),
+        );
         let mut kept = roster.kept();
         assert!(Roster::restore(&kept, 4, 2, &BTreeMap::new()).is_none());
         assert!(Roster::restore(&kept, 4, 3, &BTreeMap::new()).is_some());

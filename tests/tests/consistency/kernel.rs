@@ -8,6 +8,7 @@ use lb_common::clock::Tick;
 use lb_common::siphash::HashKey;
 use lb_common::verdict::PinEvent;
 use lb_userspace::config::{Config, MapSizes};
+use lb_userspace::fitness::UNDECIDED;
 use lb_userspace::image::Image;
 use lb_userspace::kernel_clock;
 use lb_userspace::maps::Balancer;
@@ -57,7 +58,8 @@ impl Kernel {
     fn update(&mut self) {
         let now: Tick = kernel_clock::now().unwrap();
         let (next_hops, refused) = (next_hops(&self.backends), BTreeMap::new());
-        let observed = Observed { next_hops: &next_hops, census: None, refused: &refused, now };
+        let observed =
+            Observed { next_hops: &next_hops, fitnesses: &UNDECIDED, census: None, refused: &refused, now };
         let desired = self.planner.desired(&self.config, &self.present, observed);
         let plan = plan(&self.present, &desired.image);
         let present = &mut self.present;

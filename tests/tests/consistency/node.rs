@@ -13,6 +13,7 @@ use lb_common::verdict::PinEvent;
 use lb_common::wire::ethernet::Vlan;
 use lb_userspace::census::Census;
 use lb_userspace::config::{AdminState, Config};
+use lb_userspace::fitness::UNDECIDED;
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::Image;
@@ -159,7 +160,13 @@ impl Node {
 
     fn update(&mut self, census: Option<&Census>) {
         let next_hops = next_hops(&self.backends);
-        let observed = Observed { next_hops: &next_hops, census, refused: &self.refused, now: self.now };
+        let observed = Observed {
+            next_hops: &next_hops,
+            fitnesses: &UNDECIDED,
+            census,
+            refused: &self.refused,
+            now: self.now,
+        };
         self.desired = self.planner.desired(&self.config, self.tables.image(), observed);
         let writes = plan(self.tables.image(), &self.desired.image);
         if let Some(count) = self.killed_after.filter(|_| !writes.is_empty()) {

@@ -10,6 +10,7 @@ use lb_common::datapath::balance;
 use lb_common::siphash::HashKey;
 use lb_common::verdict::FORWARDED;
 use lb_userspace::config::Config;
+use lb_userspace::fitness::UNDECIDED;
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::Image;
@@ -84,7 +85,7 @@ proptest! {
         let (before, after) = (configuration(&former), configuration(&wanted));
         let mut planner = Planner::new(before.maps);
         let refused = BTreeMap::new();
-        let observed = Observed { next_hops: &next_hops, census: None, refused: &refused, now: Tick(1000) };
+        let observed = Observed { next_hops: &next_hops, fitnesses: &UNDECIDED, census: None, refused: &refused, now: Tick(1000) };
         let desired = planner.desired(&before, tables.image(), observed);
         plan(tables.image(), &desired.image).iter().for_each(|write| tables.apply(write));
 

@@ -73,7 +73,7 @@ fn faults_of_defaults() {
         (
             "{vip: 192.0.2.1}",
             &[
-                "lb.yaml:2:12: defaults.vip: unknown field; allowed here are forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows",
+                "lb.yaml:2:12: defaults.vip: unknown field; allowed here are forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, health",
             ],
         ),
         (

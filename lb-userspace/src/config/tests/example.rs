@@ -1,17 +1,25 @@
 //! Configurations that are valid, the documented example first.
 
 use std::path::Path;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, Uri};
 
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
 use lb_common::wire::quic::ServerId;
 
 use super::super::{
-    Access, AdminState, Affinity, Api, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Interface,
-    InterfaceField, Log, LogFormat, MapSizes, Position, Prefix, Service, Tls, TlsClient,
+    Access, AdminState, Affinity, Api, Backend, Config, Datagrams, Flows, Forwarding, Fragments, Health,
+    Interface, InterfaceField, Log, LogFormat, MapSizes, Position, Prefix, Service, Tls, TlsClient, Via,
 };
 use super::{BASE, edited, lines, parse};
 use crate::attach::Mode;
+use crate::health::probe::{Http, Means, Probe};
+use crate::health::{
+    Adaptive, Flapping, Interval, Limits, OnAllDown, Opening, Outliers, Percent, Settings, SlowStart,
+    Threshold,
+};
 
 fn backend(name: &str, address: &str, weight: u32) -> Backend {
     Backend {
@@ -21,6 +29,7 @@ fn backend(name: &str, address: &str, weight: u32) -> Backend {
         weight,
         state: AdminState::Active,
         drain_timeout: None,
+        is_backup: false,
     }
 }
 
@@ -31,6 +40,44 @@ fn prefix(address: &str, length: u8) -> Prefix {
 fn interface(name: &str, mode: Mode, name_at: (u64, u64), mode_at: (u64, u64)) -> Interface {
     let at = |(line, column)| Some(Position { line, column });
     Interface { name: name.into(), mode, name_at: at(name_at), mode_at: at(mode_at) }
+}
+
+fn health() -> Health {
+    let ms = Duration::from_millis;
+    let percent = Percent;
+    let settings = Settings {
+        interval: Interval {
+            usual: ms(1000),
+            jitter: 10,
+            adaptive: Some(Adaptive { fast: ms(250), slow: ms(5000), stable_after: ms(60_000) }),
+        },
+        timeout: ms(500),
+        limits: Limits { rise: 2, fall: 3 },
+        slow_start: Some(SlowStart { time: ms(20_000), steps: 5 }),
+        flapping: Some(Flapping { falls: 3, within: ms(300_000), hold: ms(60_000), longest: ms(600_000) }),
+        panic: Some(Threshold { below: percent(30), until: percent(50) }),
+        backups: Threshold { below: percent(50), until: percent(70) },
+        on_all_down: OnAllDown::Forward,
+        least_healthy: 1,
+        outliers: Some(Outliers {
+            share: percent(20),
+            least_flows: 100,
+            normal: 5,
+            times: 3,
+            opening: Opening { first: ms(30_000), longest: ms(300_000) },
+            trial: percent(10),
+        }),
+    };
+    let request = Http {
+        method: Method::GET,
+        path: Uri::from_static("/health"),
+        host: HeaderValue::from_static("www.example.com"),
+        statuses: vec![200..=299, 404..=404],
+        body: b"ok".into(),
+        tls: None,
+    };
+    let probe = Probe { means: Means::Http(request), timeout: ms(500) };
+    Health { probe, via: Via::Direct, port: 8080, settings }
 }
 
 #[test]
@@ -47,6 +94,7 @@ fn the_example_means_what_it_says() {
         quic_server_id_length: 0,
         flows: Flows::default_of(Protocol::TCP),
         table_size: 65_537,
+        health: Some(health()),
         backends: vec![
             backend("alpha", "198.51.100.1", 2),
             Backend {
@@ -54,7 +102,7 @@ fn the_example_means_what_it_says() {
                 drain_timeout: Some(600),
                 ..backend("beta", "198.51.100.2", 1)
             },
-            backend("gamma", "198.51.100.3", 0),
+            Backend { is_backup: true, ..backend("gamma", "198.51.100.3", 0) },
         ],
     };
     let dns = Service {
@@ -68,6 +116,7 @@ fn the_example_means_what_it_says() {
         quic_server_id_length: 0,
         flows: Flows { datagrams: Datagrams::Stateless, ..Flows::default_of(Protocol::UDP) },
         table_size: 65_537,
+        health: None,
         backends: vec![
             backend("2001:db8:1::1", "2001:db8:1::1", 1),
             backend("198.51.100.4", "198.51.100.4", 1),
@@ -88,6 +137,7 @@ fn the_example_means_what_it_says() {
         quic_server_id_length: 2,
         flows: Flows::default_of(Protocol::UDP),
         table_size: 65_537,
+        health: None,
         backends: vec![quic_backend("198.51.100.5", 0x010a), quic_backend("198.51.100.6", 0x020a)],
     };
     let api = Api {

@@ -89,7 +89,7 @@ const ROWS: &[Row] = &[
         "colour: 80",
         &[
             "lb.yaml:5:5: services[0].port: missing; write 1 to 65535, or any",
-            "lb.yaml:7:5: services[0].colour: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, quic, backends",
+            "lb.yaml:7:5: services[0].colour: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, health, quic, backends",
         ],
     ),
     (
@@ -97,7 +97,7 @@ const ROWS: &[Row] = &[
         "port: 80",
         "prt: 80",
         &[
-            "lb.yaml:7:5: services[0].prt: unknown field; did you mean port? allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, quic, backends",
+            "lb.yaml:7:5: services[0].prt: unknown field; did you mean port? allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, health, quic, backends",
         ],
     ),
     (
@@ -105,7 +105,7 @@ const ROWS: &[Row] = &[
         "- address: 10.0.0.1",
         "- addr: 10.0.0.1",
         &[
-            "lb.yaml:11:9: services[0].backends[0].addr: unknown field; did you mean address? allowed here are name, address, weight, state, drain_timeout, quic_server_id",
+            "lb.yaml:11:9: services[0].backends[0].addr: unknown field; did you mean address? allowed here are name, address, weight, state, drain_timeout, backup, quic_server_id",
         ],
     ),
     (
@@ -139,7 +139,7 @@ const ROWS: &[Row] = &[
         "name: alpha",
         "port: 80",
         &[
-            "lb.yaml:12:9: services[0].backends[0].port: unknown field; allowed here are name, address, weight, state, drain_timeout, quic_server_id",
+            "lb.yaml:12:9: services[0].backends[0].port: unknown field; allowed here are name, address, weight, state, drain_timeout, backup, quic_server_id",
         ],
     ),
     (
@@ -308,13 +308,13 @@ services:
         "16:11: the alias has no anchor; write the value out",
         "17:21: the value has a tag; write it without",
         "18:17: services[0].forwarding: nat is unknown; allowed: l2, ipip, gue",
-        "19:5: services[0].colour: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, quic, backends",
+        "19:5: services[0].colour: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, health, quic, backends",
         "21:7: services[0].backends: a list is expected here; start each entry with a dash",
         "22:5: services[1].forwarding: missing; write l2, ipip or gue",
         "23:11: services[1].port: 0 is out of range; allowed are 1 to 65535, and any",
-        "25:5: services[1].weight: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, quic, backends",
+        "25:5: services[1].weight: unknown field; allowed here are name, vip, port, protocol, forwarding, gue_port, affinity, fragments, table_size, scheduler, udp, idle_timeout, drain_timeout, down_grace, down_flows, health, quic, backends",
         "27:19: services[1].backends[0].address: 192.0.2.1 is the service's VIP; write the backend's own address",
-        "27:30: services[1].backends[0].wieght: unknown field; did you mean weight? allowed here are name, address, weight, state, drain_timeout, quic_server_id",
+        "27:30: services[1].backends[0].wieght: unknown field; did you mean weight? allowed here are name, address, weight, state, drain_timeout, backup, quic_server_id",
         "27:49: services[1].backends[0].weight: -1 is out of range; allowed are 0 to 65535",
     ];
     assert_eq!(lines(text), expected.map(|line| format!("lb.yaml:{line}")));

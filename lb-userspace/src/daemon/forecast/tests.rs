@@ -6,6 +6,7 @@ use lb_common::clock::Tick;
 use lb_common::wire::ethernet::Vlan;
 
 use super::*;
+use crate::fitness::UNDECIDED;
 use crate::next_hop::{NextHop, NextHops};
 use crate::planner::{self, Write};
 
@@ -42,7 +43,7 @@ fn running(config: &Config) -> (Planner, Image) {
 }
 
 fn observed<'a>(next_hops: &'a NextHops, refused: &'a BTreeMap<u32, u64>) -> Observed<'a> {
-    Observed { next_hops, census: None, refused, now: Tick(1000) }
+    Observed { next_hops, fitnesses: &UNDECIDED, census: None, refused, now: Tick(1000) }
 }
 
 fn with_forecast<T>(present: &[&str], next: &[&str], look: impl FnOnce(&Forecast, &Image) -> T) -> T {

@@ -17,7 +17,7 @@ use super::tls::Tls;
 use crate::health::target::Target;
 
 /// A request, and what has to answer it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// As in GET.
     pub method: Method,

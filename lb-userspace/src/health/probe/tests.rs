@@ -249,7 +249,9 @@ fn certificates_are_looked_at_unless_told_not_to() {
         let name = |name| ServerName::try_from(name).unwrap();
         let (good, roots) = secure("web.example", 4000).await;
         let (expired, old_roots) = secure("web.example", 2020).await;
-        let tls = |named, roots: Option<&RootCertStore>| Some(Tls::new(name(named), roots.cloned()).unwrap());
+        let tls = |named, roots: Option<&RootCertStore>| {
+            Some(Tls::new(name(named), roots.cloned().map(Arc::new)).unwrap())
+        };
         for (address, tls, words) in [
             (good, tls("web.example", Some(&roots)), "passed"),
             (good, tls("other.example", Some(&roots)), "certificate not valid for name"),

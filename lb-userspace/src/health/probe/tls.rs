@@ -18,26 +18,37 @@ use tokio_rustls::client::TlsStream;
 pub struct Tls {
     /// Sent as SNI, and in the certificate if that is verified.
     name: ServerName<'static>,
+    authorities: Option<Arc<RootCertStore>>,
     config: Arc<ClientConfig>,
 }
+
+/// Two are the same if they take the same certificates.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        let roots = |tls: &Self| tls.authorities.as_ref().map(|authorities| authorities.roots.clone());
+        self.name == other.name && roots(self) == roots(other)
+    }
+}
+
+impl Eq for Tls {}
 
 impl Tls {
     /// A server with this name, whose certificate comes from one of these authorities; anybody if none are given.
     ///
     /// # Errors
     /// The library has no version of TLS.
-    pub fn new(name: ServerName<'static>, authorities: Option<RootCertStore>) -> Result<Self, Error> {
+    pub fn new(name: ServerName<'static>, authorities: Option<Arc<RootCertStore>>) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
         let builder =
             ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-        let builder = match authorities {
-            Some(authorities) => builder.with_root_certificates(authorities),
+        let builder = match &authorities {
+            Some(authorities) => builder.with_root_certificates(Arc::clone(authorities)),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
         };
         let mut config = builder.with_no_client_auth();
         // A session that is resumed shows no certificate, and that may have expired since.
         config.resumption = Resumption::disabled();
-        Ok(Tls { name, config: Arc::new(config) })
+        Ok(Tls { name, authorities, config: Arc::new(config) })
     }
 
     pub(super) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
