@@ -94,6 +94,15 @@ pub fn fetch(lab: &Lab, requests: &[Request]) -> Result<Vec<Reply>> {
     Ok(replies)
 }
 
+/// The backends that answered so many requests to a service, each over a connection of its own.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn answers(lab: &Lab, service: &Service, requests: usize) -> Result<Vec<String>> {
+    let replies = fetch(lab, &vec![Request::to(service, "/"); requests])?;
+    Ok(replies.into_iter().filter(|reply| reply.status == 200).map(|reply| reply.first_line).collect())
+}
+
 /// For all requests of a call: far above what thousands take, and the first that fails ends it.
 const LIMIT: Duration = Duration::from_mins(2);
 

@@ -23,6 +23,7 @@
 pub mod lab;
 
 pub mod entry;
+pub mod health;
 pub mod host;
 pub mod service;
 pub mod topology;

@@ -23,9 +23,8 @@ pub const BIG: usize = 256 * 1024;
 pub fn start(lab: &Lab, backend: Host) -> Result<Process> {
     let name = backend.name();
     let directory = directory(lab, backend);
-    fs::create_dir(&directory)?;
-    fs::create_dir(directory.join("files"))?;
-    fs::create_dir(directory.join("upload"))?;
+    fs::create_dir_all(directory.join("files"))?;
+    fs::create_dir_all(directory.join("upload"))?;
     fs::write(directory.join("files/big"), big(name))?;
     let configuration = directory.join("nginx.conf");
     fs::write(&configuration, configure(name))?;
@@ -39,6 +38,12 @@ pub fn start(lab: &Lab, backend: Host) -> Result<Process> {
         lab.host(backend).enter(|| Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).is_ok()))
     })?;
     Ok(process)
+}
+
+/// Where a file is that a backend gives as `/NAME`.
+#[must_use]
+pub fn file(lab: &Lab, backend: Host, name: &str) -> PathBuf {
+    directory(lab, backend).join("files").join(name)
 }
 
 /// Where a file is that a backend took as `/upload/NAME`.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use lb_common::siphash::HashKey;
-use lb_tests::curl::{self, Request};
+use lb_tests::curl;
 use lb_tests::run::{Finished, finish, run};
 use lb_tests::wait::{self, PATIENCE};
 use lb_tests::{Backend, Balancer, Host, Lab, SERVICES, Service, balancer, programs, xdp};
@@ -50,7 +50,7 @@ fn a_backend_that_is_lost_leaves_its_slots_to_the_others_until_it_is_back() -> R
         }
     }
     for service in SERVICES {
-        let (requests, answers) = (40, answers(&lab, &service, 40)?);
+        let (requests, answers) = (40, curl::answers(&lab, &service, 40)?);
         assert_eq!(answers.len(), requests, "{}", service.name);
         assert_eq!(answers.into_iter().collect::<BTreeSet<_>>(), ["b1".into(), "b3".into()].into());
         let said = format!("service {} runs without backend b2: ", service.name);
@@ -65,7 +65,7 @@ fn a_backend_that_is_lost_leaves_its_slots_to_the_others_until_it_is_back() -> R
     for service in SERVICES {
         let said = format!("service {}: backend b2 can be reached through eth0, next hop ", service.name);
         assert_eq!(balancer.log().matches(&said).count(), 2, "{said}");
-        let answers: BTreeSet<_> = answers(&lab, &service, 60)?.into_iter().collect();
+        let answers: BTreeSet<_> = curl::answers(&lab, &service, 60)?.into_iter().collect();
         assert_eq!(answers, Host::BACKENDS.map(Host::name).map(String::from).into(), "{}", service.name);
     }
     Ok(())
@@ -95,7 +95,7 @@ fn a_silent_backend_is_named_once() -> Result<()> {
     assert!(log.contains("the lookup table is built without b2"), "{log}");
 
     // The service runs all the same, and says so.
-    assert_eq!(answers(&lab, &WEB, 30)?.len(), 30);
+    assert_eq!(curl::answers(&lab, &WEB, 30)?.len(), 30);
     let table = balancer.lbctl(&["backend", "list"])?;
     assert!(table.contains("down: 198.51.100.99 doesn't answer on eth0"), "{table}");
     let services = balancer.lbctl(&["service", "list"])?;
@@ -121,7 +121,7 @@ fn an_interface_may_vanish_and_return() -> Result<()> {
         // Not always: the kernel may be faster in making it anew than lbd in looking.
         if round % 2 == 1 {
             wait::until("b2 down", || Ok((state(&balancer, "b2")?.0 == BackendState::Down).then_some(())))?;
-            let answers: BTreeSet<_> = answers(&lab, &WEB, 30)?.into_iter().collect();
+            let answers: BTreeSet<_> = curl::answers(&lab, &WEB, 30)?.into_iter().collect();
             assert_eq!(answers, ["b1".into(), "b3".into()].into());
         }
         second_network(&lab)?;
@@ -154,7 +154,7 @@ fn an_attached_interface_may_vanish_and_return() -> Result<()> {
         })?;
         balancer.wait_until_active()?;
         for service in &services {
-            let answers = answers(&lab, service, 40)?;
+            let answers = curl::answers(&lab, service, 40)?;
             assert_eq!(answers.len(), 40, "{}", service.name);
             let backends: BTreeSet<_> = answers.into_iter().collect();
             assert_eq!(backends, Host::BACKENDS.map(Host::name).map(String::from).into(), "{}", service.name);
@@ -386,10 +386,4 @@ fn state(balancer: &Balancer, name: &str) -> Result<(BackendState, Option<String
     let found =
         backends(balancer)?.into_iter().find(|backend| backend.name == name).context(name.to_owned())?;
     Ok((found.state, found.reason, found.slots))
-}
-
-/// The backends that answered so many requests.
-fn answers(lab: &Lab, service: &Service, requests: usize) -> Result<Vec<String>> {
-    let replies = curl::fetch(lab, &vec![Request::to(service, "/"); requests])?;
-    Ok(replies.into_iter().filter(|reply| reply.status == 200).map(|reply| reply.first_line).collect())
 }

@@ -240,6 +240,7 @@ impl Case {
             weight: 1,
             state: AdminState::Active,
             drain_timeout: None,
+            is_backup: false,
         };
         Service {
             name: format!("{self:?}"),
@@ -252,6 +253,7 @@ impl Case {
             quic_server_id_length: if self == Case::Quic { QUIC_SERVER_ID_LENGTH } else { 0 },
             flows: Flows::default_of(self.protocol()),
             table_size: 251,
+            health: None,
             backends: self.backends().iter().enumerate().map(backend).collect(),
         }
     }
