@@ -3,6 +3,7 @@
 //! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count → tell of it.
 
 mod answer;
+pub mod check;
 mod datagram;
 pub mod decapsulate;
 mod network;

@@ -1,4 +1,6 @@
-//! A frame as XDP shows it: the only file that compares packet pointers.
+//! A frame as XDP shows it; [`socket_buffer`] has those of the kernel's own. The only file that compares packet pointers.
+
+pub mod socket_buffer;
 
 use core::arch::asm;
 use core::ptr;
@@ -37,13 +39,9 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
         self.context.ingress_ifindex() as u32
     }
 
-    /// The verifier learns a range from nothing but a comparison of two pointers, and forgets it when the compiler
-    /// computes the pointer anew. So the pointer is computed once, out of the compiler's sight.
     #[inline(always)]
     fn window<const N: usize>(&self, offset: usize) -> Option<*mut [u8; N]> {
-        // The compiler knows that the context has pointers of 32 bits, and would move them as such.
-        let start = opaque(opaque(self.context.data()) + offset);
-        (start + N <= self.context.data_end()).then_some(start as *mut [u8; N])
+        window(self.context.data(), self.context.data_end(), offset)
     }
 
     #[inline(always)]
@@ -57,6 +55,17 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
         let status = unsafe { bpf_xdp_adjust_head(self.context.as_ptr().cast(), by) };
         (status == 0).then_some(())
     }
+}
+
+/// The `N` octets at `offset` of a frame from `data` to `end`.
+///
+/// The verifier learns a range from nothing but a comparison of two pointers, and forgets it when the compiler computes the
+/// pointer anew. So the pointer is computed once, out of the compiler's sight.
+#[inline(always)]
+fn window<const N: usize>(data: usize, end: usize, offset: usize) -> Option<*mut [u8; N]> {
+    // The compiler knows that the context has pointers of 32 bits, and would move them as such.
+    let start = opaque(opaque(data) + offset);
+    (start + N <= end).then_some(start as *mut [u8; N])
 }
 
 /// The same number, computed here and nowhere else.

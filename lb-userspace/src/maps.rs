@@ -18,7 +18,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, PerCpuArray};
-use aya::programs::Xdp;
+use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use lb_common::backend::Backend;
 use lb_common::directory::{ServiceEntry, VipEntry};
@@ -43,6 +43,9 @@ use plain::Plain;
 use table_pins::TablePins;
 use tables::SlotTables;
 
+/// The program that forwards checks, by its name in the object.
+pub const CHECK_PROGRAM: &str = "tc_check";
+
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
     ebpf: Ebpf,
@@ -59,6 +62,8 @@ pub struct Balancer {
     node_counters: PerCpuArray<MapData, NodeCounters>,
     service_counters: PerCpuArray<MapData, Plain<ServiceCounters>>,
     backend_counters: PerCpuArray<MapData, Plain<Traffic>>,
+    /// What became of checks; none of a former process's are known.
+    checks: PerCpuArray<MapData, NodeCounters>,
     events: Option<Events>,
 }
 
@@ -124,6 +129,7 @@ impl Balancer {
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;
         let backend_counters = PerCpuArray::try_from(take("BACKEND_COUNTERS")?)?;
+        let checks = PerCpuArray::try_from(take(definitions::CHECKS)?)?;
         let events = Some(Events::new(take)?);
         let mut balancer = Balancer {
             ebpf,
@@ -140,6 +146,7 @@ impl Balancer {
             node_counters,
             service_counters,
             backend_counters,
+            checks,
             events,
         };
         if is_loaded {
@@ -157,6 +164,29 @@ impl Balancer {
         let program =
             self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
+    }
+
+    /// The program that forwards checks through the VIP, to be attached or tried. It is loaded when it is first asked for.
+    ///
+    /// # Errors
+    /// The object is of another make; the kernel refuses the program.
+    pub fn check_program(&mut self) -> Result<&mut SchedClassifier> {
+        let program = self.ebpf.program_mut(CHECK_PROGRAM);
+        let program = program.with_context(|| format!("the object has no program {CHECK_PROGRAM}"))?;
+        let program: &mut SchedClassifier = program.try_into()?;
+        if program.fd().is_err() {
+            program.load().context("the kernel refuses the program of checks")?;
+        }
+        Ok(program)
+    }
+
+    /// What became of checks that were sent to VIPs, by this process's program, summed over the CPUs: received,
+    /// forwarded, and dropped by reason.
+    ///
+    /// # Errors
+    /// The kernel refuses to read the map.
+    pub fn check_counters(&self) -> Result<NodeCounters> {
+        Ok(sum(self.checks.get(&0, 0)?.iter()))
     }
 
     /// The pins have moved into another directory.
@@ -304,10 +334,8 @@ impl Balancer {
     /// # Errors
     /// The kernel refuses to read a map.
     pub fn counters(&self, image: &Image) -> Result<Counters> {
-        let mut counters = Counters::default();
-        for cpu in self.node_counters.get(&0, 0)?.iter() {
-            (0..NODE_COUNTERS).for_each(|i| counters.node[i] += cpu[i]);
-        }
+        let mut counters =
+            Counters { node: sum(self.node_counters.get(&0, 0)?.iter()), ..Counters::default() };
         // A service may have several names.
         let services: BTreeSet<u32> = image.services.values().map(|service| service.index).collect();
         for index in services {
@@ -340,6 +368,13 @@ fn array(map: Map) -> Result<MapData> {
         Map::Array(map) => Ok(map),
         other => bail!("not an array: {other:?}"),
     }
+}
+
+fn sum<'cpu>(cpus: impl Iterator<Item = &'cpu NodeCounters>) -> NodeCounters {
+    cpus.fold([0; NODE_COUNTERS], |mut sum, cpu| {
+        sum.iter_mut().zip(cpu).for_each(|(sum, cpu)| *sum += cpu);
+        sum
+    })
 }
 
 fn add(sum: &mut Traffic, more: Traffic) {

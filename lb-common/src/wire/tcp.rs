@@ -28,6 +28,13 @@ impl Flags {
         self.0 & (SYN | ACK | RST) == SYN
     }
 
+    /// Whether there is no such connection, or none any more.
+    #[inline(always)]
+    #[must_use]
+    pub const fn resets(self) -> bool {
+        self.0 & RST != 0
+    }
+
     /// Whether the connection ends, at least from this side.
     #[inline(always)]
     #[must_use]
@@ -43,16 +50,17 @@ mod tests {
     #[test]
     fn what_a_segment_does() {
         let rows = [
-            ("SYN", SYN, true, false),
-            ("SYN with ECN", SYN | 0xc0, true, false),
-            ("SYN and ACK", SYN | ACK, false, false),
-            ("SYN and RST", SYN | RST, false, true),
-            ("ACK", ACK, false, false),
-            ("FIN", FIN | ACK, false, true),
-            ("RST", RST, false, true),
+            ("SYN", SYN, true, false, false),
+            ("SYN with ECN", SYN | 0xc0, true, false, false),
+            ("SYN and ACK", SYN | ACK, false, false, false),
+            ("SYN and RST", SYN | RST, false, true, true),
+            ("ACK", ACK, false, false, false),
+            ("FIN", FIN | ACK, false, true, false),
+            ("RST", RST, false, true, true),
         ];
-        for (name, octet, begins, ends) in rows {
-            assert_eq!((Flags(octet).begins(), Flags(octet).ends()), (begins, ends), "{name}");
+        for (name, octet, begins, ends, resets) in rows {
+            let flags = Flags(octet);
+            assert_eq!((flags.begins(), flags.ends(), flags.resets()), (begins, ends, resets), "{name}");
         }
     }
 }

@@ -1,5 +1,9 @@
-//! The load balancer's program and its maps.
+//! The load balancer's programs and their maps.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(target_arch = "bpf")]
+#[path = "balancer/checks.rs"]
+mod checks;
 
 #[cfg(target_arch = "bpf")]
 #[path = "balancer/maps.rs"]

@@ -12,7 +12,10 @@ use super::entries;
 use crate::config::MapSizes;
 use crate::programs;
 
-/// The names of all maps but those of constants.
+/// What became of checks. It belongs to the process that makes them: it isn't pinned, and no layout depends on it.
+pub const CHECKS: &str = "CHECKS";
+
+/// The names of all maps that are pinned.
 pub fn names() -> Result<Vec<String>> {
     Ok(defined()?.into_keys().collect())
 }
@@ -76,7 +79,7 @@ fn info(pin: &Path) -> Result<MapInfo> {
 
 fn defined() -> Result<BTreeMap<String, aya_obj::Map>> {
     let object = Object::parse(programs::BALANCER).context("the object can't be read")?;
-    let maps = object.maps.into_iter().filter(|(name, _)| !name.starts_with('.'));
+    let maps = object.maps.into_iter().filter(|(name, _)| !name.starts_with('.') && name != CHECKS);
     Ok(maps.collect())
 }
 

@@ -104,6 +104,33 @@ impl Kernel {
         (action, room)
     }
 
+    /// Walks a packet that the kernel sends, with that mark, through the program of checks. Returns the mark that it leaves
+    /// with, too.
+    pub fn check(&mut self, frame: &[u8], mark: u32) -> (Action, Vec<u8>, u32) {
+        let mut room = vec![0; frame.len() + 128];
+        let before = [[0; 4], [0; 4], mark.to_ne_bytes()].concat();
+        let mut after = [0; 256];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut room);
+        options.ctx_in = Some(&before);
+        options.ctx_out = Some(&mut after);
+        let result = self.balancer.check_program().unwrap().test_run(options).unwrap();
+        let action = match result.return_value.cast_signed() {
+            -1 => Action::Transmit,
+            2 => Action::Drop,
+            7 => Action::Redirect,
+            other => panic!("the program returned {other}"),
+        };
+        room.truncate(result.data_size_out as usize);
+        (action, room, u32::from_ne_bytes(after[8..12].try_into().unwrap()))
+    }
+
+    /// What became of checks.
+    pub fn check_counters(&self) -> NodeCounters {
+        self.balancer.check_counters().unwrap()
+    }
+
     /// By how much each counter moved since this was last asked.
     pub fn take_counters(&mut self) -> Counters {
         let after = self.balancer.counters(&self.image).unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aya::Ebpf;
-use aya::programs::Xdp;
+use aya::programs::{Program, ProgramInfo};
 use aya_obj::Object;
 use aya_obj::generated::bpf_insn;
 use lb_userspace::programs;
@@ -45,12 +45,24 @@ fn measure(object: &[u8], name: &str) -> (String, [u64; 3]) {
     let parsed = Object::parse(object).unwrap();
     let stack = parsed.functions.values().map(|function| stack(&function.instructions)).max().unwrap();
     let mut ebpf = Ebpf::load(object).unwrap();
-    let program: &mut Xdp = ebpf.program_mut(name).unwrap().try_into().unwrap();
-    program.load().unwrap();
-    let info = program.info().unwrap();
+    let info = load(ebpf.program_mut(name).unwrap());
     let instructions = u64::from(info.size_translated().unwrap()) / 8;
     let verified = u64::from(info.verified_instruction_count().unwrap());
     (name.to_string(), [instructions, stack, verified])
+}
+
+fn load(program: &mut Program) -> ProgramInfo {
+    match program {
+        Program::Xdp(program) => {
+            program.load().unwrap();
+            program.info().unwrap()
+        }
+        Program::SchedClassifier(program) => {
+            program.load().unwrap();
+            program.info().unwrap()
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Compiler and kernel that the numbers are of.
@@ -70,6 +82,7 @@ fn golden() {
     let measured = [
         measure(programs::BALANCER, "xdp_lb"),
         measure(programs::BALANCER, "xdp_lb_frags"),
+        measure(programs::BALANCER, "tc_check"),
         measure(programs::AGENT, "xdp_agent"),
         measure(programs::AGENT, "xdp_agent_frags"),
         measure(programs::PASS, "xdp_pass"),

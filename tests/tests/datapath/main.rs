@@ -2,6 +2,7 @@
 
 use lb_tests::datapath::services;
 
+mod checks;
 mod corpus;
 mod described;
 mod engine;

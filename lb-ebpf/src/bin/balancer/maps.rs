@@ -34,7 +34,7 @@ const PLACES: usize = 1 << directory::bits(service::CAPACITY);
 
 /// Key of the flow hash, a constant of the loaded program.
 #[unsafe(no_mangle)]
-static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
+pub static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
 
 /// Logarithm of the places in both directories, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -71,7 +71,7 @@ const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
 
 /// Backends by number.
 #[btf_map]
-static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
+pub static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
 
 /// Logarithm of the buckets in the connection table, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -359,7 +359,7 @@ pub extern "C" fn lb_pinned(first: u64, second: u64, third: u64, fourth: u64, fi
 
 /// This CPU's counters.
 #[inline(always)]
-fn mine<T, const N: usize>(map: &PerCpuArray<T, N>, index: u32) -> Option<&mut T> {
+pub fn mine<T, const N: usize>(map: &PerCpuArray<T, N>, index: u32) -> Option<&mut T> {
     // SAFETY: no other CPU writes here, and on this one the program is not interrupted by itself; the reference is
     // not kept beyond one counting.
     map.get_ptr_mut(index).map(|counters| unsafe { &mut *counters })
