@@ -5,6 +5,7 @@ pub mod agent;
 pub mod api;
 pub mod attach;
 pub mod census;
+pub mod checks;
 pub mod client;
 pub mod config;
 pub mod ctl;

@@ -2,7 +2,7 @@
 
 use aya::util::KernelVersion;
 
-/// The load balancer: `xdp_lb` and its maps.
+/// The load balancer: `xdp_lb`, `tc_check` and their maps.
 pub static BALANCER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/balancer"));
 
 /// The backend's side: `xdp_agent` and its maps.
@@ -12,6 +12,12 @@ pub static AGENT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "
 #[must_use]
 pub fn multi_buffer() -> bool {
     KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(5, 18, 0))
+}
+
+/// Whether the kernel has links for programs of traffic control (Linux 6.6).
+#[must_use]
+pub fn tcx() -> bool {
+    KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(6, 6, 0))
 }
 
 /// `xdp_pass` and `xdp_pass_frags`, which pass every packet: a veth takes what XDP transmits into it only while it runs a

@@ -1,0 +1,85 @@
+//! Checks through the VIP: the program that forwards them, on the way out of the interfaces.
+//!
+//! A check's socket says by its [mark](lb_common::mark) to which backend its packets go. The kernel routes them as it
+//! would route anything for the VIP; where they leave, the program takes them, and forwards them as the balancer forwards
+//! traffic: by the same entry of the map of backends. Unlike traffic they need `lbd`: the program is gone when it ends.
+
+mod obstacle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError};
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, tc};
+
+pub use obstacle::{Obstacle, obstacle};
+
+use crate::maps::CHECK_PROGRAM;
+use crate::programs;
+
+/// Where the program is. It is taken off when this is dropped; on Linux 6.6 and newer also when the process is killed.
+#[derive(Debug, Default)]
+pub struct Checks {
+    links: BTreeMap<u32, SchedClassifierLink>,
+}
+
+impl Checks {
+    /// Attaches the program to the interfaces that it isn't on yet, each with its index and name, and takes it off all
+    /// others. Must be called in the interfaces' network namespace.
+    ///
+    /// # Errors
+    /// The first interface that refuses it; the program is on all others.
+    pub fn follow<'name>(
+        &mut self,
+        program: &mut SchedClassifier,
+        interfaces: impl IntoIterator<Item = (u32, &'name str)>,
+    ) -> Result<()> {
+        let interfaces: BTreeMap<u32, &str> = interfaces.into_iter().collect();
+        self.links.retain(|index, _| interfaces.contains_key(index));
+        let mut result = Ok(());
+        for (index, name) in interfaces {
+            if self.links.contains_key(&index) {
+                continue;
+            }
+            match attach(program, name) {
+                Ok(link) => drop(self.links.insert(index, link)),
+                Err(error) => {
+                    result = result.and(Err(error).with_context(|| {
+                        format!("{name}: the program that forwards checks through VIPs can't be attached")
+                    }));
+                }
+            }
+        }
+        result
+    }
+
+    /// The interfaces that checks through the VIP may leave by, by index.
+    #[must_use]
+    pub fn interfaces(&self) -> BTreeSet<u32> {
+        self.links.keys().copied().collect()
+    }
+}
+
+/// Before other programs there: what isn't a check goes on to them.
+fn attach(program: &mut SchedClassifier, interface: &str) -> Result<SchedClassifierLink, ProgramError> {
+    let options = if programs::tcx() {
+        TcAttachOptions::TcxOrder(LinkOrder::first())
+    } else {
+        prepare(interface)?;
+        TcAttachOptions::Netlink(NlOptions::default())
+    };
+    let id = program.attach_with_options(interface, TcAttachType::Egress, options)?;
+    program.take_link(id)
+}
+
+/// Where the kernel has no links for such programs: makes the queueing discipline that holds them, and removes what a
+/// killed process has left.
+fn prepare(interface: &str) -> Result<(), ProgramError> {
+    match tc::qdisc_add_clsact(interface) {
+        Ok(()) | Err(TcError::AlreadyAttached) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // None is there, most of the time.
+    let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, CHECK_PROGRAM);
+    Ok(())
+}
