@@ -14,6 +14,7 @@ mod report;
 pub mod running;
 mod settle;
 mod takeover;
+mod through;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use tracing::warn;
 use crate::api::{AskHealth, Request};
 use crate::attach::Attachment;
 use crate::census::Census;
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::events::{Event, tell};
 use crate::hash_key;
@@ -50,6 +52,7 @@ use memory::Memory;
 use recent::Recent;
 use running::{Candidate, Journal, Running};
 use takeover::Takeover;
+use through::Obstacles;
 use told::Told;
 
 /// How long a start waits for neighbours that the kernel has to ask for: it asks once a second.
@@ -102,6 +105,8 @@ pub struct Daemon {
     recent: Recent,
     meetings: Meetings,
     health: Health,
+    checks: Checks,
+    obstacles: Obstacles,
     /// To be asked what checks came to.
     ask_health: mpsc::Sender<AskHealth>,
 }
@@ -140,6 +145,7 @@ impl Daemon {
         fixed::room(&config, &planner)?;
         let mut addresses = addresses(&config);
         addresses.extend(planner.addresses());
+        addresses.extend(through::vips(&config));
         let mut resolver = Resolver::new()?;
         let network = meet_neighbours(&mut resolver, &addresses).await?;
         // One look at most waits to be taken: the next is made after that.
@@ -175,6 +181,8 @@ impl Daemon {
             recent: Recent::default(),
             meetings: Meetings::default(),
             health: Health::start(asked)?,
+            checks: Checks::default(),
+            obstacles: Obstacles::new(),
             ask_health,
         };
         daemon.update()?;
@@ -185,6 +193,7 @@ impl Daemon {
         daemon.in_driver = daemon.attachments.in_driver();
         daemon.update()?;
         daemon.check_health()?;
+        daemon.follow_checks()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
         tokio::spawn(async {
@@ -248,7 +257,8 @@ impl Daemon {
         self.network = network;
         // Those that the last update left unused: by now no packet is on its way to them.
         self.balancer.withdraw_all_but(&self.egresses(&self.next_hops))?;
-        self.update()
+        self.update()?;
+        self.follow_checks()
     }
 
     /// Brings the maps to what they should hold.
@@ -259,6 +269,9 @@ impl Daemon {
     /// The same, after a look through the connection table.
     fn update_after(&mut self, census: Option<&Census>) -> Result<()> {
         let mut next_hops = self.network.reachable_from(&self.in_driver);
+        // Nobody is sent packets there: only checks leave by the kernel's routes.
+        let vips = through::vips(&self.config);
+        next_hops.retain(|address, _| !vips.contains(address));
         let refused = self.balancer.offer(&self.egresses(&next_hops));
         self.network.refuse(&mut next_hops, &refused);
         let now = kernel_clock::now()?;
@@ -295,7 +308,8 @@ impl Daemon {
 
     /// Has those backends checked that the configuration says.
     fn check_health(&mut self) -> Result<()> {
-        self.health.follow(&self.config, &self.desired, &self.planner, kernel_clock::now()?);
+        let now = kernel_clock::now()?;
+        self.health.follow(&self.config, &self.desired, &self.planner, &self.obstacles, now);
         Ok(())
     }
 
@@ -304,6 +318,7 @@ impl Daemon {
         self.addresses.send_if_modified(|addresses| {
             let mut present = self.planner.addresses();
             present.extend(self.meetings.addresses());
+            present.extend(through::vips(&self.config));
             let differ = *addresses != present;
             *addresses = present;
             differ

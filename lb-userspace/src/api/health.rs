@@ -41,6 +41,8 @@ pub struct ServiceHealth {
     pub backups: bool,
     /// Whether none can serve.
     pub all_down: bool,
+    /// Why checks can't be sent to its VIP, if they can't.
+    pub obstacle: Option<String>,
 }
 
 /// How a backend stands by its checks.

@@ -119,7 +119,12 @@ fn streak(check: &Check) -> String {
 fn alarm(service: &ServiceHealth, look: Look) -> Option<String> {
     let ServiceHealth { service: name, healthy, backends, .. } = service;
     let of = format!("service {name}: {healthy} of {backends} backends are healthy");
+    let obstructed;
     let what = match service {
+        ServiceHealth { obstacle: Some(obstacle), .. } => {
+            obstructed = format!("they can't be checked: {obstacle}");
+            &obstructed
+        }
         ServiceHealth { all_down: true, .. } => "none can serve",
         ServiceHealth { panic: true, .. } => "panic: checks are ignored",
         ServiceHealth { up: false, .. } => "too few for it to count as up",

@@ -247,7 +247,8 @@ impl Daemon {
                 self.note(Some(error));
             }
         })?;
-        self.check_health()
+        self.check_health()?;
+        self.follow_checks()
     }
 
     /// Writes the file, if it is still the one that the text was made of.

@@ -15,6 +15,7 @@ use lb_common::clock::Tick;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc};
 
+use super::through::Obstacles;
 use crate::api;
 use crate::config::Config;
 use crate::events::{Event, tell};
@@ -62,8 +63,15 @@ impl Health {
     }
 
     /// Has those checked that a configuration says, under the numbers that they have.
-    pub fn follow(&mut self, config: &Config, desired: &Desired, planner: &Planner, now: Tick) {
-        let services: BTreeMap<ServiceId, Wanted> = wanted(config, desired, &mut self.probes);
+    pub fn follow(
+        &mut self,
+        config: &Config,
+        desired: &Desired,
+        planner: &Planner,
+        obstacles: &Obstacles,
+        now: Tick,
+    ) {
+        let services: BTreeMap<ServiceId, Wanted> = wanted(config, desired, obstacles, &mut self.probes);
         self.fitnesses.retain(|id, _| services.contains_key(id));
         self.pools.retain(|id, _| services.contains_key(id));
         let kept = config.services.iter().flat_map(|service| {

@@ -6,7 +6,7 @@ use crate::api::BackendState;
 use crate::config::{Config, Forwarding, Service};
 use crate::events::Event;
 use crate::next_hop::{Network, NextHops};
-use crate::planner::{Desired, DesiredBackend};
+use crate::planner::{Desired, DesiredBackend, Obstacle};
 
 /// What was told last, by the services' names.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ struct ToldService {
 struct ToldBackend {
     state: BackendState,
     reason: Option<String>,
+    /// Whether it is there, but its checks fail.
+    is_failing: bool,
 }
 
 impl Told {
@@ -78,8 +80,15 @@ impl ToldService {
         let told = self.backends.get(&backend.id.name);
         let state = BackendState::from(backend.state);
         let reason = backend.obstacle.as_ref().map(ToString::to_string);
-        let present = ToldBackend { state, reason };
+        let is_failing = matches!(backend.obstacle, Some(Obstacle::Failing(_)));
+        let present = ToldBackend { state, reason, is_failing };
         if told == Some(&present) {
+            return;
+        }
+        let (service_name, name) = (service.name.clone(), backend.id.name.clone());
+        if told.is_some_and(|told| told.is_failing) && state == BackendState::Active {
+            news.push(Event::Recovered { service: service_name, backend: name.clone() });
+            self.backends.insert(name, present);
             return;
         }
         let way = match (told, &present.reason) {
@@ -88,14 +97,14 @@ impl ToldService {
             (_, None) => way(service, backend),
         };
         news.push(Event::Backend {
-            service: service.name.clone(),
-            backend: backend.id.name.clone(),
+            service: service_name,
+            backend: name.clone(),
             former: told.map(|told| told.state),
             state,
             reason: present.reason.clone(),
             way,
         });
-        self.backends.insert(backend.id.name.clone(), present);
+        self.backends.insert(name, present);
     }
 }
 

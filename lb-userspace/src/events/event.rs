@@ -59,6 +59,20 @@ pub enum Event {
         /// What is new.
         news: HealthNews,
     },
+    /// A backend's checks pass again, and it takes new flows.
+    Recovered {
+        /// Name of its service.
+        service: String,
+        /// Its name.
+        backend: String,
+    },
+    /// Checks that are sent to a service's VIP can't leave the node, or can again.
+    ChecksObstructed {
+        /// Name of the service.
+        service: String,
+        /// Why not, if they can't.
+        reason: Option<String>,
+    },
     /// A backend has left its service, with all that was kept for its flows.
     BackendGone {
         /// Name of its service.
@@ -142,8 +156,10 @@ impl Event {
                 reason.is_none() || matches!(state, BackendState::Standby)
             }
             Event::Health { news, .. } => news.is_good(),
+            Event::ChecksObstructed { reason, .. } => reason.is_none(),
             Event::Detached { .. }
             | Event::BackendGone { .. }
+            | Event::Recovered { .. }
             | Event::Settled { .. }
             | Event::ConfigurationChanged { .. }
             | Event::Changed { .. }
@@ -165,6 +181,8 @@ impl Event {
         match self {
             Event::Backend { service, .. }
             | Event::Health { service, .. }
+            | Event::Recovered { service, .. }
+            | Event::ChecksObstructed { service, .. }
             | Event::BackendGone { service, .. }
             | Event::Settled { service, .. }
             | Event::IncompleteTable { service, .. } => Some(service),
@@ -211,6 +229,15 @@ impl Display for Event {
                 let news = news(*former, *state);
                 write!(f, "service {service}: backend {backend} {news}")?;
                 way.iter().try_for_each(|way| write!(f, " {way}"))
+            }
+            Event::Recovered { service, backend } => {
+                write!(f, "service {service}: backend {backend} passes its checks again, and takes new flows")
+            }
+            Event::ChecksObstructed { service, reason: Some(reason) } => {
+                write!(f, "service {service}: its backends can't be checked: {reason}")
+            }
+            Event::ChecksObstructed { service, reason: None } => {
+                write!(f, "service {service}: its backends can be checked again")
             }
             Event::Health { service, news } => write!(f, "service {service}: {news}"),
             Event::BackendGone { service, backend } => {

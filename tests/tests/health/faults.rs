@@ -9,22 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use lb_tests::backend::Backend;
 use lb_tests::balancer::Balancer;
 use lb_tests::curl;
 use lb_tests::host::Host;
 use lb_tests::lab::Lab;
 use lb_tests::service::SERVICES;
-use lb_tests::{health, keepalive, nginx, run, wait};
+use lb_tests::{agent, health, keepalive, nginx, run, wait};
 use lb_userspace::api::{Check, CheckState};
 use nix::sys::signal::{Signal, kill};
 
 use super::configuration;
 
 /// Often enough that a test doesn't take long, and with time enough for a machine that is busy.
-const HEALTH: &str =
-    "{kind: http, path: /health, via: direct, interval: 300ms, timeout: 2s, rise: 2, fall: 3}";
+const HEALTH: &str = "{kind: http, path: /health, via: vip, interval: 300ms, timeout: 2s, rise: 2, fall: 3}";
 
 const CONNECTIONS: usize = 80;
 
@@ -61,15 +60,17 @@ impl<'lab> Ward<'lab> {
     fn is_down(&self, reason: &str) -> Result<()> {
         for check in health::wait_until(&self.balancer, PATIENT.name(), CheckState::Down)? {
             let said = check.result.clone().unwrap_or_default();
-            assert!(said.starts_with(reason), "{reason:?} is wanted: {check:?}");
-            assert!(check.streak >= 3 && check.is_passing == Some(false), "{check:?}");
+            ensure!(said.starts_with(reason), "{reason:?} is wanted: {check:?}");
+            ensure!(check.streak >= 3 && check.is_passing == Some(false), "{check:?}");
         }
-        let listed = self.balancer.lbctl(&["backend", "list"])?;
-        let down = listed.lines().filter(|line| line.contains("down: check failed: ")).count();
-        assert_eq!(down, SERVICES.len(), "{listed}");
+        wait::until("down in all services", || {
+            let listed = self.balancer.lbctl(&["backend", "list"])?;
+            let down = listed.lines().filter(|line| line.contains("down: check failed: ")).count();
+            Ok((down == SERVICES.len()).then_some(()))
+        })?;
         for service in &SERVICES {
             let answers = curl::answers(self.lab, service, 20)?;
-            assert!(!answers.contains(&PATIENT.name().into()), "{}: {answers:?}", service.name);
+            ensure!(!answers.contains(&PATIENT.name().into()), "{}: {answers:?}", service.name);
         }
         Ok(())
     }
@@ -77,13 +78,13 @@ impl<'lab> Ward<'lab> {
     /// Waits until the patient is up again.
     fn is_well(&self) -> Result<()> {
         for check in health::wait_until(&self.balancer, PATIENT.name(), CheckState::Up)? {
-            assert!(check.streak >= 2 && check.transitions.is_multiple_of(2), "{check:?}");
+            ensure!(check.streak >= 2 && check.transitions.is_multiple_of(2), "{check:?}");
         }
         self.balancer.wait_until_active()
     }
 
-    fn nft(&self, host: Host, rules: &str) -> Result<()> {
-        run::run(self.lab.host(host).command("nft").arg(rules)).map(drop)
+    fn nft(&self, rules: &str) -> Result<()> {
+        run::run(self.lab.host(Host::Router).command("nft").arg(rules)).map(drop)
     }
 }
 
@@ -143,7 +144,38 @@ fn fail(ward: &mut Ward) -> Result<()> {
         seen
     })?;
     ward.patient().server = nginx::start(lab, PATIENT)?;
-    ward.is_well()
+    ward.is_well()?;
+
+    // Without the agent it has no VIPs, and unpacks nothing.
+    ward.patient().agent.stop()?;
+    ward.is_down("no connection within 2000 ms")?;
+    ward.patient().agent = agent::start(lab, PATIENT, &agent::every_vip())?;
+    ward.is_well()?;
+
+    lossy(ward, "drop")?;
+    ward.is_down("no connection within 2000 ms")?;
+    ward.nft("delete table bridge lossy")?;
+    ward.is_well()?;
+
+    // With every second packet lost some checks pass in time, and some don't: three in a row that don't make it down.
+    let failed = |checks: Vec<Check>| checks.into_iter().map(|check| check.failed).collect::<Vec<_>>();
+    let before = failed(health::checks(&ward.balancer, PATIENT.name())?);
+    lossy(ward, "numgen random mod 2 == 0 drop")?;
+    wait::until("failed checks of every service", || {
+        let now = failed(health::checks(&ward.balancer, PATIENT.name())?);
+        Ok(now.iter().zip(&before).all(|(now, before)| now > before).then_some(()))
+    })?;
+    ward.nft("delete table bridge lossy")?;
+    health::wait_until(&ward.balancer, PATIENT.name(), CheckState::Up)?;
+    ward.balancer.wait_until_active()
+}
+
+/// Has the router's port to the patient do that to all that comes from the balancer.
+fn lossy(ward: &Ward, what: &str) -> Result<()> {
+    let (balancer, patient) = (Host::Balancer.name(), PATIENT.name());
+    let (hook, ports) =
+        ("type filter hook forward priority 0;", format!("iifname {balancer} oifname {patient}"));
+    ward.nft(&format!("table bridge lossy {{ chain forward {{ {hook}\n {ports} {what}\n }}\n }}"))
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::configuration;
 const WEB: Service = SERVICES[2];
 
 /// What all checks here have in common.
-const CHECK: &str = "kind: http, path: /health, via: direct, interval: 100ms, timeout: 10s, rise: 2, fall: 2";
+const CHECK: &str = "kind: http, path: /health, interval: 100ms, timeout: 10s, rise: 2, fall: 2";
 
 /// Backends that are well when they say so.
 struct Clinic<'lab> {

@@ -54,6 +54,7 @@ fn of_service(about: &About, decision: &Decision<BackendId>) -> ServiceHealth {
         panic: decision.is_panic,
         backups: decision.uses_backups,
         all_down: decision.all_down.is_some(),
+        obstacle: about.obstacle.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::finding::{Findings, Found, Pool, fitness};
 use super::shown::shown;
 use super::wanted::Wanted;
 use crate::api::AskHealth;
+use crate::config::Via;
 use crate::fitness::ServiceFitness;
 use crate::health::{Kept, Moment, Monitor};
 use crate::roster::{BackendId, ServiceId};
@@ -24,7 +25,8 @@ pub(super) struct Order {
 pub(super) struct About {
     pub name: String,
     pub kind: &'static str,
-    pub via: crate::config::Via,
+    pub via: Via,
+    pub obstacle: Option<String>,
 }
 
 /// Has backends checked and tells what is decided, until nobody orders anything any more. It is `start` by the datapath's clock.
@@ -47,8 +49,8 @@ pub(super) async fn run(
             order = orders.recv() => {
                 let Some(Order { services, kept }) = order else { return };
                 about.clear();
-                let services = services.into_iter().map(|(id, Wanted { name, kind, via, service })| {
-                    about.insert(id, About { name, kind, via });
+                let services = services.into_iter().map(|(id, Wanted { name, kind, via, obstacle, service })| {
+                    about.insert(id, About { name, kind, via, obstacle });
                     (id, service)
                 });
                 let services: BTreeMap<_, _> = services.collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::super::through::Obstacles;
 use crate::config::{self, AdminState, Config, Health, Via};
 use crate::health::probe::Probe;
 use crate::health::{Member, Service, Target};
@@ -18,6 +19,8 @@ pub(super) struct Wanted {
     pub kind: &'static str,
     /// Where checks are sent.
     pub via: Via,
+    /// Why checks can't be sent there, if they can't.
+    pub obstacle: Option<String>,
     pub service: Service<BackendId>,
 }
 
@@ -26,7 +29,12 @@ pub(super) struct Wanted {
 pub(super) struct Probes(BTreeMap<ServiceId, Arc<Probe>>);
 
 /// Who is to be checked.
-pub(super) fn wanted(config: &Config, desired: &Desired, probes: &mut Probes) -> BTreeMap<ServiceId, Wanted> {
+pub(super) fn wanted(
+    config: &Config,
+    desired: &Desired,
+    obstacles: &Obstacles,
+    probes: &mut Probes,
+) -> BTreeMap<ServiceId, Wanted> {
     let mut former = std::mem::take(&mut probes.0);
     let services = config.services.iter().zip(&desired.services).filter_map(|(service, desired)| {
         let (id, health) = (ServiceId::of(service), service.health.as_ref()?);
@@ -38,6 +46,7 @@ pub(super) fn wanted(config: &Config, desired: &Desired, probes: &mut Probes) ->
             name: service.name.clone(),
             kind: health.kind(),
             via: health.via,
+            obstacle: obstacles.get(&service.vip.address).filter(|_| health.via == Via::Vip).cloned(),
             service: Service { settings: health.settings, probe, backends },
         };
         Some((id, wanted))

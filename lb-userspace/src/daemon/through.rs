@@ -1,0 +1,66 @@
+//! Checks through VIPs: the program that forwards them, and what stands in their way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use anyhow::Result;
+
+use super::Daemon;
+use crate::checks::{Checks, obstacle};
+use crate::config::{Config, Via};
+use crate::events::{Event, tell};
+
+/// What stands in the way of checks, by the VIPs that they are sent to.
+pub(super) type Obstacles = BTreeMap<IpAddr, String>;
+
+/// The VIPs that checks are sent to.
+pub(super) fn vips(config: &Config) -> BTreeSet<IpAddr> {
+    let through = config
+        .services
+        .iter()
+        .filter(|service| service.health.as_ref().is_some_and(|health| health.via == Via::Vip));
+    through.map(|service| service.vip.address).collect()
+}
+
+impl Daemon {
+    /// Has the program of checks on the interfaces that are there, if any check is sent to a VIP, and tells what stands in the
+    /// way of those.
+    pub(super) fn follow_checks(&mut self) -> Result<()> {
+        let vips = vips(&self.config);
+        let attached = if vips.is_empty() {
+            self.checks = Checks::default();
+            Ok(())
+        } else {
+            let interfaces =
+                self.attachments.iter().map(|attached| (attached.index, attached.interface.as_str()));
+            self.balancer.check_program().and_then(|program| self.checks.follow(program, interfaces))
+        };
+        let interfaces = self.checks.interfaces();
+        let found = vips.into_iter().filter_map(|vip| {
+            // Where the program can't be, nothing else matters.
+            let reason = match &attached {
+                Err(error) => format!("{error:#}"),
+                Ok(()) => {
+                    let hop = self.network.next_hops.get(&vip)?;
+                    obstacle(vip, hop, &interfaces, &self.network)?.to_string()
+                }
+            };
+            Some((vip, reason))
+        });
+        let found: Obstacles = found.collect();
+        if found == self.obstacles {
+            return Ok(());
+        }
+        let former = std::mem::replace(&mut self.obstacles, found);
+        for service in &self.config.services {
+            let through = service.health.as_ref().is_some_and(|health| health.via == Via::Vip);
+            let reason =
+                |obstacles: &Obstacles| obstacles.get(&service.vip.address).filter(|_| through).cloned();
+            let (before, now) = (reason(&former), reason(&self.obstacles));
+            if before != now {
+                tell(Event::ChecksObstructed { service: service.name.clone(), reason: now });
+            }
+        }
+        self.check_health()
+    }
+}
