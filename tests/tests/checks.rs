@@ -2,7 +2,7 @@
 //! Needs root.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -21,7 +21,7 @@ use lb_tests::{Backend, Balancer, Host, Lab, SERVICES, Service, agent, run};
 use lb_userspace::checks::{Checks, obstacle};
 use lb_userspace::config::Forwarding;
 use lb_userspace::health::Target;
-use lb_userspace::health::probe::{Means, Probe, Report, Tcp, Udp};
+use lb_userspace::health::probe::{Icmp, Means, Probe, Report, Tcp, Udp};
 use lb_userspace::maps;
 use lb_userspace::next_hop::{Resolver, Unresolved};
 use nix::net::if_::if_nametoindex;
@@ -55,8 +55,8 @@ impl<'lab> Checking<'lab> {
     fn numbers(&mut self, service: &Service) -> Result<BTreeSet<BackendIndex>> {
         let image = self.maps.image()?;
         let vip = match service.vip {
-            std::net::IpAddr::V4(vip) => Address::v4(vip.octets()),
-            std::net::IpAddr::V6(vip) => Address::v6(vip.octets()),
+            IpAddr::V4(vip) => Address::v4(vip.octets()),
+            IpAddr::V6(vip) => Address::v6(vip.octets()),
         };
         let vip = image.vips.get(&vip).context("the VIP")?;
         let key = ServiceKey::new(vip.index, 80, Protocol::TCP);
@@ -130,8 +130,11 @@ fn a_check_reaches_its_backend_through_every_tunnel() -> Result<()> {
                 format!("PUT /upload/{}-{host} HTTP/1.0\r\nContent-Length: {OCTETS}\r\n\r\n", service.name);
             let send = [request.into_bytes(), vec![b'.'; OCTETS]].concat();
             let upload = Means::Tcp(Tcp { send, expect: "201 Created".into() });
+            let before = checking.maps.check_counters()?[FORWARDED];
             let report = checking.check(through(&service, *number), upload, LONG)?;
             assert!(report.result.is_ok(), "{} to {host}: {report}", service.name);
+            let packets = checking.maps.check_counters()?[FORWARDED] - before;
+            assert!(packets < (OCTETS / 1220) as u64, "{packets} packets: no segments together");
         }
         let echo: SocketAddr = (service.vip, 7).into();
         let socket = lab.host(Host::Backend2).enter(|| Ok(UdpSocket::bind(echo)?))?;
@@ -145,6 +148,8 @@ fn a_check_reaches_its_backend_through_every_tunnel() -> Result<()> {
             });
             checking.check(Target::through(echo, backends["b2"]), datagram, LONG)
         })?;
+        assert!(report.result.is_ok(), "{}: {report}", service.name);
+        let report = checking.check(through(&service, backends["b3"]), Means::Icmp(Icmp), LONG)?;
         assert!(report.result.is_ok(), "{}: {report}", service.name);
     }
 
@@ -222,6 +227,36 @@ fn a_check_fails_as_traffic_would() -> Result<()> {
     for service in &SERVICES {
         passes(service, true, "all is well again")?;
     }
+    Ok(())
+}
+
+#[test]
+fn echo_requests_go_by_either_socket_or_say_what_is_missing() -> Result<()> {
+    let lab = Lab::new()?;
+    let lb = lab.host(Host::Balancer);
+    let ask = |address: IpAddr, timeout: Duration| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let probe = Probe { means: Means::Icmp(Icmp), timeout };
+        Ok(runtime.block_on(probe.run(&Target::direct((address, 0).into()))))
+    };
+    // The lab allows it to everybody, as systemd does; the kernel's default is nobody.
+    for range in ["0 2147483647", "1 0"] {
+        lb.set(&[("ipv4/ping_group_range", range)])?;
+        for address in [Host::Backend1.ipv4().into(), Host::Backend1.ipv6().into()] {
+            let report = lb.enter(|| ask(address, LONG))?;
+            assert!(report.result.is_ok(), "{range}: {report}");
+        }
+        let nobody = IpAddr::from([198, 51, 100, 99]);
+        let report = lb.enter(|| ask(nobody, SHORT))?;
+        assert_eq!(report.to_string(), "no answer within 500 ms", "{range}");
+    }
+    let report = lb.enter(|| {
+        // Of this thread alone.
+        caps::drop(None, caps::CapSet::Effective, caps::Capability::CAP_NET_RAW)?;
+        ask(Host::Backend1.ipv4().into(), LONG)
+    })?;
+    let words = "echo requests aren't allowed: let net.ipv4.ping_group_range have lbd's group, or give it CAP_NET_RAW";
+    assert!(report.to_string().starts_with(words), "{report}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod dns;
 mod exec;
 mod failure;
 mod http;
+mod icmp;
 mod socket;
 mod tcp;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use dns::Dns;
 pub use exec::Exec;
 pub use failure::{Failure, Stage};
 pub use http::Http;
+pub use icmp::Icmp;
 pub use tcp::Tcp;
 pub use tls::Tls;
 pub use udp::Udp;
@@ -49,6 +51,8 @@ pub enum Means {
     Udp(Udp),
     /// A question of DNS.
     Dns(Dns),
+    /// An echo request.
+    Icmp(Icmp),
     /// A program, which knows better.
     Exec(Exec),
 }
@@ -74,6 +78,7 @@ impl Probe {
                 Means::Http(http) => http.run(target, &mut stage).await,
                 Means::Udp(udp) => udp.run(target, &mut stage).await,
                 Means::Dns(dns) => dns.run(target, &mut stage).await,
+                Means::Icmp(icmp) => icmp.run(target, &mut stage).await,
                 Means::Exec(exec) => exec.run(target, &mut stage).await,
             }
         };

@@ -31,6 +31,8 @@ pub enum Failure {
     Network(io::Error),
     /// The socket can't be marked for the way through the VIP: the process may not.
     Mark,
+    /// Neither kind of socket for echo requests may be opened.
+    Ping,
     /// The connection was closed before there was an answer, or all of it.
     Closed,
     /// The certificate or the handshake is wrong.
@@ -101,6 +103,9 @@ impl fmt::Display for Failure {
             Failure::Timeout(limit) => write!(f, "no end within {} ms", limit.as_millis()),
             Failure::Network(error) => f.write_str(&words(error)),
             Failure::Mark => f.write_str("a check through the VIP needs CAP_NET_ADMIN, for SO_MARK"),
+            Failure::Ping => f.write_str(
+                "echo requests aren't allowed: let net.ipv4.ping_group_range have lbd's group, or give it CAP_NET_RAW",
+            ),
             Failure::Closed => f.write_str("it was closed without a whole answer"),
             Failure::Tls(error) => write!(f, "TLS: {}", words(error)),
             Failure::Http(error) => match error.source().filter(|_| error.is_canceled()) {

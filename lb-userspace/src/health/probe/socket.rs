@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_common::mark;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use super::failure::{Failure, Stage};
@@ -43,6 +43,38 @@ pub(super) async fn datagrams(target: &Target) -> Result<UdpSocket, Failure> {
     mark(&SockRef::from(&socket), target)?;
     socket.connect(target.address).await.map_err(Failure::Network)?;
     Ok(socket)
+}
+
+/// A socket for echo requests.
+pub(super) struct Ping {
+    /// It takes messages of ICMP, and not of UDP; send(2) and recv(2) are the same for all sockets.
+    pub socket: UdpSocket,
+    /// Whether it isn't one of those for this alone, which the kernel allows to some groups.
+    pub is_raw: bool,
+}
+
+/// A socket for echo requests to the target's address, and replies from it.
+pub(super) fn ping(target: &Target) -> Result<Ping, Failure> {
+    let (domain, protocol) = match target.address {
+        SocketAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+        SocketAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+    };
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    let open = |kind: Type| Socket::new(domain, kind.nonblocking(), Some(protocol));
+    let (socket, is_raw) = match open(Type::DGRAM) {
+        Err(error) if refused(&error) => match open(Type::RAW) {
+            Err(error) if refused(&error) => return Err(Failure::Ping),
+            raw => (raw, true),
+        },
+        datagram => (datagram, false),
+    };
+    let socket = socket.map_err(Failure::Network)?;
+    mark(&SockRef::from(&socket), target)?;
+    // Raw sockets of IPv6 take a port for a protocol.
+    let address = SocketAddr::new(target.address.ip(), 0);
+    socket.connect(&address.into()).map_err(Failure::Network)?;
+    let socket = UdpSocket::from_std(socket.into()).map_err(Failure::Network)?;
+    Ok(Ping { socket, is_raw })
 }
 
 /// Marks a socket before anything is sent, routes included: they may go by marks.
