@@ -6,7 +6,9 @@ mod answer;
 mod dns;
 mod exec;
 mod failure;
+mod grpc;
 mod http;
+mod http2;
 mod icmp;
 mod socket;
 mod tcp;
@@ -25,6 +27,7 @@ use super::target::Target;
 pub use dns::Dns;
 pub use exec::Exec;
 pub use failure::{Failure, Stage};
+pub use grpc::Grpc;
 pub use http::Http;
 pub use icmp::Icmp;
 pub use tcp::Tcp;
@@ -47,6 +50,10 @@ pub enum Means {
     Tcp(Tcp),
     /// A request by HTTP or HTTPS.
     Http(Http),
+    /// A request by HTTP/2, over TLS or not.
+    Http2(Http),
+    /// A question to the health service of gRPC.
+    Grpc(Grpc),
     /// A datagram.
     Udp(Udp),
     /// A question of DNS.
@@ -76,6 +83,8 @@ impl Probe {
             match &self.means {
                 Means::Tcp(tcp) => tcp.run(target, &mut stage).await,
                 Means::Http(http) => http.run(target, &mut stage).await,
+                Means::Http2(http) => http.run_2(target, &mut stage).await,
+                Means::Grpc(grpc) => grpc.run(target, &mut stage).await,
                 Means::Udp(udp) => udp.run(target, &mut stage).await,
                 Means::Dns(dns) => dns.run(target, &mut stage).await,
                 Means::Icmp(icmp) => icmp.run(target, &mut stage).await,

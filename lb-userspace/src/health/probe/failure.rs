@@ -6,6 +6,8 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use tonic::Code;
+
 /// How far a check got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
@@ -39,6 +41,16 @@ pub enum Failure {
     Tls(io::Error),
     /// The answer isn't HTTP, or ends early.
     Http(hyper::Error),
+    /// The server doesn't offer HTTP/2 over TLS.
+    NoHttp2,
+    /// The answer isn't HTTP/2, or ends early.
+    Http2(hyper::Error),
+    /// By HTTP/2, the host can't be named like this.
+    Host,
+    /// The call ended with another status than OK, or not at all.
+    Grpc(Box<tonic::Status>),
+    /// The health service says this.
+    Health(&'static str),
     /// The answer's status isn't one of those that are expected.
     Status(u16),
     /// What was expected isn't in the answer; it begins with this.
@@ -113,6 +125,17 @@ impl fmt::Display for Failure {
                 Some(cause) => write!(f, "HTTP: {cause}"),
                 None => write!(f, "HTTP: {error}"),
             },
+            Failure::NoHttp2 => f.write_str("TLS: the server doesn't offer HTTP/2 (ALPN h2)"),
+            Failure::Http2(error) => write!(f, "HTTP/2: {}", deepest(error)),
+            Failure::Host => f.write_str("the host can't be asked for by HTTP/2"),
+            Failure::Grpc(status) => match (status.source(), status.message()) {
+                (Some(error), _) => write!(f, "HTTP/2: {}", deepest(error)),
+                (None, "") => write!(f, "gRPC status {}", code(status.code())),
+                (None, said) => {
+                    write!(f, "gRPC status {}: {}", code(status.code()), Excerpt::of(said.as_bytes()).0)
+                }
+            },
+            Failure::Health(status) => write!(f, "gRPC health: {status}"),
             Failure::Status(status) => write!(f, "HTTP {status}"),
             Failure::Unexpected(Excerpt(answer)) => write!(f, "an unexpected answer \"{answer}\""),
             Failure::TooLong(limit) => write!(f, "nothing expected in the first {limit} octets"),
@@ -133,6 +156,37 @@ fn words(error: &io::Error) -> String {
     match letters.next() {
         Some(first) if error.raw_os_error().is_some() => first.to_lowercase().chain(letters).collect(),
         Some(_) | None => text.to_owned(),
+    }
+}
+
+/// What an error is due to.
+fn deepest<'error>(mut error: &'error (dyn Error + 'static)) -> &'error (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+/// The name of a call's status (<https://grpc.io/docs/guides/status-codes>).
+fn code(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -1,9 +1,10 @@
-//! A request by HTTP/1.1, perhaps over TLS.
+//! A request by HTTP/1.1, perhaps over TLS; see `http2` for the other one.
 
 use std::future::pending;
 use std::ops::RangeInclusive;
 
-use axum::http::{HeaderValue, Method, Request, Uri, header};
+use axum::http::uri::{Authority, Scheme};
+use axum::http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -34,7 +35,7 @@ pub struct Http {
 }
 
 /// Octets of an answer's head that are read.
-const HEAD: usize = 65_536;
+pub(super) const HEAD: usize = 65_536;
 
 impl Http {
     pub(super) async fn run(&self, target: &Target, stage: &mut Stage) -> Result<(), Failure> {
@@ -54,20 +55,12 @@ impl Http {
         let mut builder = http1::Builder::new();
         let handshake = builder.max_buf_size(HEAD).handshake(TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.map_err(Failure::Http)?;
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.path.clone();
-        request.headers_mut().insert(header::HOST, self.host.clone());
-        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("lb-health"));
+        let mut request = self.request(self.path.clone(), Some(&self.host));
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 
         let answer = async {
             let response = sender.send_request(request).await.map_err(Failure::Http)?;
-            let status = response.status().as_u16();
-            if !self.statuses.iter().any(|statuses| statuses.contains(&status)) {
-                return Err(Failure::Status(status));
-            }
-            self.look_into(response.into_body()).await
+            self.judge(response, Failure::Http).await
         };
         // What becomes of the connection, the answer tells. It is asked first, so that the request is there when the
         // connection begins.
@@ -82,13 +75,50 @@ impl Http {
         }
     }
 
-    async fn look_into(&self, mut body: Incoming) -> Result<(), Failure> {
+    /// What is asked by HTTP/2, where the host is a part of the request's URI.
+    pub(super) fn request_2(&self) -> Result<Request<Empty<Bytes>>, Failure> {
+        let mut parts = self.path.clone().into_parts();
+        parts.scheme = Some(if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority = Some(Authority::try_from(self.host.as_bytes()).map_err(|_| Failure::Host)?);
+        Ok(self.request(Uri::from_parts(parts).map_err(|_| Failure::Host)?, None))
+    }
+
+    fn request(&self, uri: Uri, host: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        if let Some(host) = host {
+            // It should come first (RFC 9110, section 7.2).
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("lb-health"));
+        request
+    }
+
+    /// Looks at the status, and as far as necessary at the body.
+    pub(super) async fn judge(
+        &self,
+        response: Response<Incoming>,
+        failed: fn(hyper::Error) -> Failure,
+    ) -> Result<(), Failure> {
+        let status = response.status().as_u16();
+        if !self.statuses.iter().any(|statuses| statuses.contains(&status)) {
+            return Err(Failure::Status(status));
+        }
+        self.look_into(response.into_body(), failed).await
+    }
+
+    async fn look_into(
+        &self,
+        mut body: Incoming,
+        failed: fn(hyper::Error) -> Failure,
+    ) -> Result<(), Failure> {
         if self.body.is_empty() {
             return Ok(());
         }
         let mut answer = Answer::new(&self.body);
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(Failure::Http)?;
+            let frame = frame.map_err(failed)?;
             if let Some(piece) = frame.data_ref()
                 && answer.take(piece)?
             {

@@ -1,5 +1,7 @@
 //! Checks of servers that do well, and of such that don't.
 
+mod http2;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,6 +18,7 @@ use simple_dns::{CLASS, Packet, PacketFlag, RCODE, ResourceRecord, TYPE, rdata};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::*;
 
@@ -204,8 +207,8 @@ fn an_http_request_says_what_was_configured() {
     });
 }
 
-/// A server over TLS with a certificate for this name that ends in this year, and its authority.
-async fn secure(name: &str, year: i32) -> (SocketAddr, RootCertStore) {
+/// A server's configuration with a certificate for this name that ends in this year, and its authority.
+fn certified(name: &str, year: i32) -> (rustls::ServerConfig, RootCertStore) {
     let authority = CertificateParams::new(vec![]).map(|mut params| {
         // Whoever has the same name is taken for the same.
         params.distinguished_name.push(rcgen::DnType::CommonName, format!("authority until {year}"));
@@ -227,19 +230,34 @@ async fn secure(name: &str, year: i32) -> (SocketAddr, RootCertStore) {
                 PrivateKeyDer::Pkcs8(key.serialize_der().into()),
             )
             .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let address = serve(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let mut stream = acceptor.accept(stream).await?;
-            hear(&mut stream).await?;
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
-            stream.shutdown().await
-        }
-    })
-    .await;
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
+    (config, roots)
+}
+
+/// Where there is a server that does this with each connection over TLS.
+async fn serve_tls<F, S>(config: rustls::ServerConfig, answer: F) -> SocketAddr
+where
+    F: Fn(TlsStream<TcpStream>) -> S + Clone + Send + Sync + 'static,
+    S: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    serve(move |stream| {
+        let (acceptor, answer) = (acceptor.clone(), answer.clone());
+        async move { answer(acceptor.accept(stream).await?).await }
+    })
+    .await
+}
+
+/// A server over TLS with such a certificate, and its authority.
+async fn secure(name: &str, year: i32) -> (SocketAddr, RootCertStore) {
+    let (config, roots) = certified(name, year);
+    let address = serve_tls(config, |mut stream| async move {
+        hear(&mut stream).await?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
+        stream.shutdown().await
+    })
+    .await;
     (address, roots)
 }
 

@@ -13,6 +13,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::failure::Failure;
+
+/// The name of HTTP/2 over TLS.
+const HTTP2: &[u8] = b"h2";
+
 /// Who has to answer a check over TLS.
 #[derive(Clone)]
 pub struct Tls {
@@ -53,6 +58,19 @@ impl Tls {
 
     pub(super) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         TlsConnector::from(self.config.clone()).connect(self.name.clone(), stream).await
+    }
+}
+
+impl Tls {
+    /// The same for HTTP/2, which the server has to agree to (RFC 9113, section 3.2).
+    pub(super) async fn connect_http2(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+        let connector = TlsConnector::from(self.config.clone());
+        let connecting = connector.with_alpn(vec![HTTP2.to_vec()]).connect(self.name.clone(), stream);
+        let stream = connecting.await.map_err(Failure::Tls)?;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP2) => Ok(stream),
+            Some(_) | None => Err(Failure::NoHttp2),
+        }
     }
 }
 
