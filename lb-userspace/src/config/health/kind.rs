@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, Uri};
 use simple_dns::TYPE;
 
@@ -12,7 +13,7 @@ use super::super::prefix::Prefix;
 use super::super::section::Section;
 use super::super::value::path;
 use super::{tls, value};
-use crate::health::probe::{Dns, Exec, Http, Means, Tcp, Udp};
+use crate::health::probe::{Dns, Exec, Grpc, Http, Icmp, Means, Tcp, Tls, Udp};
 use tls::TLS;
 
 /// What a check is, as it is written.
@@ -22,15 +23,18 @@ pub(super) enum Kind {
     Tcp,
     Http,
     Https,
+    Http2,
+    Grpc,
     Udp,
     Dns,
+    Icmp,
     Exec,
 }
 
 pub(super) static KIND: Scalar<Choice<Kind>> = Scalar {
     name: "kind",
-    about: "What a check is: a TCP connection, a request by HTTP or HTTPS, a datagram, a question of DNS, or a program. Must \
-            be given here or in the defaults. With none, backends aren't checked.",
+    about: "What a check is: a TCP connection, a request by HTTP, HTTPS, HTTP/2 or gRPC, a datagram, a question of DNS, an echo \
+            request, or a program. Must be given here or in the defaults. With none, backends aren't checked.",
     remedy: None,
     form: Choice(KINDS),
 };
@@ -40,13 +44,16 @@ const KINDS: &[(&str, Kind)] = &[
     ("tcp", Kind::Tcp),
     ("http", Kind::Http),
     ("https", Kind::Https),
+    ("http2", Kind::Http2),
+    ("grpc", Kind::Grpc),
     ("udp", Kind::Udp),
     ("dns", Kind::Dns),
+    ("icmp", Kind::Icmp),
     ("exec", Kind::Exec),
 ];
 
 /// What may be written as a kind.
-pub(super) const WORDS: &str = "tcp, http, https, udp, dns, exec or none";
+pub(super) const WORDS: &str = "tcp, http, https, http2, grpc, udp, dns, icmp, exec or none";
 
 /// The fields that not every kind has.
 pub(super) static FIELDS: &[Field] = &[
@@ -57,6 +64,7 @@ pub(super) static FIELDS: &[Field] = &[
     Field::Scalar(&HOST),
     Field::List(&STATUS),
     Field::Section(&TLS),
+    Field::Scalar(&GRPC_SERVICE),
     Field::Scalar(&QUERY),
     Field::Scalar(&RECORD),
     Field::Scalar(&RCODE),
@@ -68,12 +76,13 @@ pub(super) static FIELDS: &[Field] = &[
 /// Which kinds have a field that not every kind has.
 const OF_KINDS: &[(&str, &[Kind])] = &[
     ("send", &[Kind::Tcp, Kind::Udp]),
-    ("expect", &[Kind::Tcp, Kind::Udp, Kind::Http, Kind::Https]),
-    ("method", &[Kind::Http, Kind::Https]),
-    ("path", &[Kind::Http, Kind::Https]),
-    ("host", &[Kind::Http, Kind::Https]),
-    ("status", &[Kind::Http, Kind::Https]),
-    ("tls", &[Kind::Https]),
+    ("expect", &[Kind::Tcp, Kind::Udp, Kind::Http, Kind::Https, Kind::Http2]),
+    ("method", &[Kind::Http, Kind::Https, Kind::Http2]),
+    ("path", &[Kind::Http, Kind::Https, Kind::Http2]),
+    ("host", &[Kind::Http, Kind::Https, Kind::Http2, Kind::Grpc]),
+    ("status", &[Kind::Http, Kind::Https, Kind::Http2]),
+    ("tls", &[Kind::Https, Kind::Http2, Kind::Grpc]),
+    ("grpc_service", &[Kind::Grpc]),
     ("query", &[Kind::Dns]),
     ("record", &[Kind::Dns]),
     ("rcode", &[Kind::Dns]),
@@ -92,35 +101,35 @@ static SEND: Scalar<Text<Vec<u8>>> = Scalar {
 
 static EXPECT: Scalar<Text<Vec<u8>>> = Scalar {
     name: "expect",
-    about: "With tcp, udp, http and https: what has to be in the first 64 KiB of the answer, or of its body. Default: nothing.",
+    about: "With tcp, udp, http, https and http2: what has to be in the first 64 KiB of the answer, or of its body. Default: nothing.",
     remedy: None,
     form: Text(value::octets),
 };
 
 static METHOD: Scalar<Text<Method>> = Scalar {
     name: "method",
-    about: "With http and https: the request's method. Default: GET.",
+    about: "With http, https and http2: the request's method. Default: GET.",
     remedy: None,
     form: Text(value::method),
 };
 
 static PATH: Scalar<Text<Uri>> = Scalar {
     name: "path",
-    about: "With http and https: what is asked for. Default: /.",
+    about: "With http, https and http2: what is asked for. Default: /.",
     remedy: None,
     form: Text(value::path),
 };
 
 static HOST: Scalar<Text<HeaderValue>> = Scalar {
     name: "host",
-    about: "With http and https: whom the request is meant for. Default: the VIP.",
+    about: "With http, https, http2 and grpc: whom the request is meant for. Default: the VIP.",
     remedy: None,
     form: Text(value::host),
 };
 
 static STATUS: List = List {
     name: "status",
-    about: "With http and https: which statuses are well, as in 200-299 and 404. Default: 200-399.",
+    about: "With http, https and http2: which statuses are well, as in 200-299 and 404. Default: 200-399.",
     remedy: None,
     may_be_empty: false,
     of: Entries::Scalars(&STATUSES),
@@ -131,6 +140,13 @@ static STATUSES: Scalar<Text<RangeInclusive<u16>>> = Scalar {
     about: "One, or several as in 200-299.",
     remedy: None,
     form: Text(value::statuses),
+};
+
+static GRPC_SERVICE: Scalar<Text<String>> = Scalar {
+    name: "grpc_service",
+    about: "With grpc: the service that the server's health service is asked about. Default: the server as a whole.",
+    remedy: None,
+    form: Text(value::argument),
 };
 
 static QUERY: Scalar<Text<String>> = Scalar {
@@ -206,6 +222,9 @@ impl Kind {
             Means::Tcp(_) => Kind::Tcp,
             Means::Http(Http { tls: None, .. }) => Kind::Http,
             Means::Http(_) => Kind::Https,
+            Means::Http2(_) => Kind::Http2,
+            Means::Grpc(_) => Kind::Grpc,
+            Means::Icmp(_) => Kind::Icmp,
             Means::Udp(_) => Kind::Udp,
             Means::Dns(_) => Kind::Dns,
             Means::Exec(_) => Kind::Exec,
@@ -217,7 +236,7 @@ impl Kind {
     }
 
     pub fn needs_port(self) -> bool {
-        !matches!(self, Kind::None | Kind::Exec)
+        !matches!(self, Kind::None | Kind::Icmp | Kind::Exec)
     }
 }
 
@@ -244,6 +263,9 @@ pub(super) fn read(health: &mut Section, kind: Kind, vip: Option<Prefix>) -> Opt
             expect: health.optional(&EXPECT, Vec::new())?,
         })),
         Kind::Http | Kind::Https => http(health, kind, vip).map(Means::Http),
+        Kind::Http2 => http(health, kind, vip).map(Means::Http2),
+        Kind::Grpc => grpc(health, vip).map(Means::Grpc),
+        Kind::Icmp => Some(Means::Icmp(Icmp)),
         Kind::Udp => {
             let send = needed(health, &SEND, kind, "write what is sent")?;
             Some(Means::Udp(Udp { send, expect: health.optional(&EXPECT, Vec::new())? }))
@@ -266,10 +288,9 @@ pub(super) fn read(health: &mut Section, kind: Kind, vip: Option<Prefix>) -> Opt
 
 fn http(health: &mut Section, kind: Kind, vip: Option<Prefix>) -> Option<Http> {
     let written = health.maybe(&HOST)?;
-    let tls = if kind == Kind::Https { Some(tls::read(health, written.as_ref())?) } else { None };
-    let of_vip = |vip: Prefix| match vip.address {
-        IpAddr::V4(address) => HeaderValue::from_str(&address.to_string()).ok(),
-        IpAddr::V6(address) => HeaderValue::from_str(&format!("[{address}]")).ok(),
+    let tls = match kind {
+        Kind::Https => Some(tls::read(health, written.as_ref())?),
+        _ => tls_if_written(health, written.as_ref())?,
     };
     let mut statuses = entries(health, STATUS.name, &STATUSES)?;
     if statuses.is_empty() {
@@ -278,11 +299,39 @@ fn http(health: &mut Section, kind: Kind, vip: Option<Prefix>) -> Option<Http> {
     Some(Http {
         method: health.optional(&METHOD, Method::GET)?,
         path: health.optional(&PATH, Uri::from_static("/"))?,
-        host: written.or_else(|| of_vip(vip?))?,
+        host: written.or_else(|| host_of(vip?))?,
         statuses,
         body: health.optional(&EXPECT, Vec::new())?,
         tls,
     })
+}
+
+fn grpc(health: &mut Section, vip: Option<Prefix>) -> Option<Grpc> {
+    let written = health.maybe(&HOST)?;
+    let tls = tls_if_written(health, written.as_ref())?;
+    let at = health.word(&HOST).map_or(health.at(), |word| word.at);
+    let host = written.or_else(|| host_of(vip?))?;
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        health.error(HOST.name, at, "it is no host of gRPC; write one such as www.example.com:443");
+        return None;
+    };
+    Some(Grpc { service: health.optional(&GRPC_SERVICE, String::new())?, authority, tls })
+}
+
+/// Who has to answer, where it is TLS only if that is written. The outer option is none if something is wrong; then it has been
+/// reported.
+#[expect(clippy::option_option, reason = "known or not, and if known, there or not")]
+fn tls_if_written(health: &mut Section, host: Option<&HeaderValue>) -> Option<Option<Tls>> {
+    if health.inherited(TLS.name).is_none() { Some(None) } else { tls::read(health, host).map(Some) }
+}
+
+/// The VIP as a host.
+fn host_of(vip: Prefix) -> Option<HeaderValue> {
+    let host = match vip.address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    HeaderValue::from_str(&host).ok()
 }
 
 /// A scalar that this kind needs. None if it is missing or wrong; then that has been reported.

@@ -14,20 +14,22 @@ const ROWS: &[Row] = &[
     (
         "no kind",
         "{interval: 1s}",
-        &["lb.yaml:10:13: services[0].health.kind: missing; write tcp, http, https, udp, dns, exec or none"],
+        &[
+            "lb.yaml:10:13: services[0].health.kind: missing; write tcp, http, https, http2, grpc, udp, dns, icmp, exec or none",
+        ],
     ),
     (
         "an unknown kind",
         "{kind: smtp}",
         &[
-            "lb.yaml:10:20: services[0].health.kind: smtp is unknown; allowed: none, tcp, http, https, udp, dns, exec",
+            "lb.yaml:10:20: services[0].health.kind: smtp is unknown; allowed: none, tcp, http, https, http2, grpc, udp, dns, icmp, exec",
         ],
     ),
     (
         "an unknown field",
         "{kind: tcp, intervall: 1s}",
         &[
-            "lb.yaml:10:25: services[0].health.intervall: unknown field; did you mean interval? allowed here are kind, via, port, interval, timeout, jitter, rise, fall, adaptive, slow_start, flapping, panic, backups, on_all_down, min_healthy, outliers, send, expect, method, path, host, status, tls, query, record, rcode, program, arguments, environment",
+            "lb.yaml:10:25: services[0].health.intervall: unknown field; did you mean interval? allowed here are kind, via, port, interval, timeout, jitter, rise, fall, adaptive, slow_start, flapping, panic, backups, on_all_down, min_healthy, outliers, send, expect, method, path, host, status, tls, grpc_service, query, record, rcode, program, arguments, environment",
         ],
     ),
     (
@@ -49,7 +51,7 @@ const ROWS: &[Row] = &[
         "fields of other kinds",
         "{kind: tcp, path: /, query: example.com}",
         &[
-            "lb.yaml:10:31: services[0].health.path: a check of kind tcp has none, only http, https; remove it",
+            "lb.yaml:10:31: services[0].health.path: a check of kind tcp has none, only http, https, http2; remove it",
             "lb.yaml:10:41: services[0].health.query: a check of kind tcp has none, only dns; remove it",
         ],
     ),
@@ -176,7 +178,6 @@ fn what_a_service_does_not_say_the_defaults_do() {
 #[test]
 fn faults_of_the_defaults_are_told_once() {
     let text = edited("services:\n", "defaults:\n  health: {kind: tcp, path: /}\nservices:\n");
-    let expected =
-        "lb.yaml:5:29: defaults.health.path: a check of kind tcp has none, only http, https; remove it";
+    let expected = "lb.yaml:5:29: defaults.health.path: a check of kind tcp has none, only http, https, http2; remove it";
     assert_eq!(lines(&text), [expected]);
 }

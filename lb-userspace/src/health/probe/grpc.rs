@@ -15,7 +15,7 @@ use super::tls::Tls;
 use crate::health::target::Target;
 
 /// A question to a server's health service: `grpc.health.v1.Health/Check`, to be answered with `SERVING`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grpc {
     /// The service that is asked about; empty for the server as a whole.
     pub service: String,

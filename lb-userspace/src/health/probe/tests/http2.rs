@@ -115,7 +115,7 @@ fn http2_over_tls_has_to_be_agreed_on() {
     run(async {
         let (mut config, roots) = certified("web.example", 4000);
         let tls =
-            || Some(Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots.clone())).unwrap());
+            || Some(Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots.clone().into())).unwrap());
         let without = serve_tls(config.clone(), serve_http2).await;
         config.alpn_protocols = vec![b"h2".to_vec()];
         let with = serve_tls(config.clone(), serve_http2).await;
@@ -194,7 +194,7 @@ fn the_health_service_of_grpc() {
         let (mut config, roots) = certified("web.example", 4000);
         config.alpn_protocols = vec![b"h2".to_vec()];
         let secure = serve_tls(config, move |stream| serve_by(stream, health.clone())).await;
-        let tls = Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots)).unwrap();
+        let tls = Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots.into())).unwrap();
         assert_eq!(check(grpc("", Some(tls)), LONG, secure).await, "passed after X ms");
     });
 }
