@@ -25,10 +25,11 @@ const SYSTEM_PROGRAMS: [(&str, &str, &str); 4] = [
 ];
 
 /// As above, for the end-to-end tests alone.
-const TEST_PROGRAMS: [(&str, &str, &str); 4] = [
+const TEST_PROGRAMS: [(&str, &str, &str); 5] = [
     ("nft", "nftables", "what `bench rate` compares with"),
     ("iperf3", "iperf3", "long transfers of the end-to-end tests"),
     ("systemd-analyze", "systemd", "checks the systemd units"),
+    ("dnsmasq", "dnsmasq-base", "a name server whose health is checked"),
     ("traceroute", "traceroute", "what an operator sees on the way to a VIP"),
 ];
 

@@ -140,7 +140,9 @@ impl<K: Ord + Clone> Pool<K> {
         };
         let primaries: Vec<&Candidate> =
             candidates.iter().filter(|candidate| candidate.is_wanted && !candidate.is_backup).collect();
-        let uses_backups = self.backups.follow(&self.settings.backups, healthy(&primaries), primaries.len());
+        let is_needed = self.backups.follow(&self.settings.backups, healthy(&primaries), primaries.len());
+        let uses_backups =
+            is_needed && candidates.iter().any(|candidate| candidate.is_backup && candidate.is_wanted);
 
         let is_used = |candidate: &Candidate| candidate.is_wanted && (uses_backups || !candidate.is_backup);
         let used: Vec<&Candidate> = candidates.iter().filter(|candidate| is_used(candidate)).collect();

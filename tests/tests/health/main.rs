@@ -1,6 +1,7 @@
 //! What becomes of backends that fail in one way or another: real servers, through every way of forwarding.
 
 mod faults;
+mod kinds;
 mod reaction;
 
 use lb_tests::balancer;
