@@ -18,12 +18,35 @@ use crate::maps::CHECK_PROGRAM;
 use crate::programs;
 
 /// Where the program is. It is taken off when this is dropped; on Linux 6.6 and newer also when the process is killed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checks {
+    by: By,
     links: BTreeMap<u32, SchedClassifierLink>,
 }
 
+/// What holds a program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A link (TCX), which goes with the process.
+    Link,
+    /// A filter of the queueing discipline `clsact`, which a killed process leaves.
+    Filter,
+}
+
+impl Default for Checks {
+    /// The program isn't anywhere yet, and will be held by links if the kernel has them.
+    fn default() -> Self {
+        Checks::by(if programs::tcx() { By::Link } else { By::Filter })
+    }
+}
+
 impl Checks {
+    /// The program isn't anywhere yet.
+    #[must_use]
+    pub const fn by(by: By) -> Self {
+        Checks { by, links: BTreeMap::new() }
+    }
+
     /// Attaches the program to the interfaces that it isn't on yet, each with its index and name, and takes it off all
     /// others. Must be called in the interfaces' network namespace.
     ///
@@ -41,7 +64,7 @@ impl Checks {
             if self.links.contains_key(&index) {
                 continue;
             }
-            match attach(program, name) {
+            match attach(program, name, self.by) {
                 Ok(link) => drop(self.links.insert(index, link)),
                 Err(error) => {
                     result = result.and(Err(error).with_context(|| {
@@ -61,12 +84,17 @@ impl Checks {
 }
 
 /// Before other programs there: what isn't a check goes on to them.
-fn attach(program: &mut SchedClassifier, interface: &str) -> Result<SchedClassifierLink, ProgramError> {
-    let options = if programs::tcx() {
-        TcAttachOptions::TcxOrder(LinkOrder::first())
-    } else {
-        prepare(interface)?;
-        TcAttachOptions::Netlink(NlOptions::default())
+fn attach(
+    program: &mut SchedClassifier,
+    interface: &str,
+    by: By,
+) -> Result<SchedClassifierLink, ProgramError> {
+    let options = match by {
+        By::Link => TcAttachOptions::TcxOrder(LinkOrder::first()),
+        By::Filter => {
+            prepare(interface)?;
+            TcAttachOptions::Netlink(NlOptions::default())
+        }
     };
     let id = program.attach_with_options(interface, TcAttachType::Egress, options)?;
     program.take_link(id)
@@ -76,7 +104,9 @@ fn attach(program: &mut SchedClassifier, interface: &str) -> Result<SchedClassif
 /// killed process has left.
 fn prepare(interface: &str) -> Result<(), ProgramError> {
     match tc::qdisc_add_clsact(interface) {
-        Ok(()) | Err(TcError::AlreadyAttached) => {}
+        Ok(()) => {}
+        // It is there.
+        Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {}
         Err(error) => return Err(error.into()),
     }
     // None is there, most of the time.

@@ -18,7 +18,7 @@ use lb_common::verdict::{FORWARDED, RECEIVED};
 use lb_tests::snapshot::Snapshot;
 use lb_tests::wait::PATIENCE;
 use lb_tests::{Backend, Balancer, Host, Lab, SERVICES, Service, agent, run};
-use lb_userspace::checks::{Checks, obstacle};
+use lb_userspace::checks::{By, Checks, obstacle};
 use lb_userspace::config::Forwarding;
 use lb_userspace::health::Target;
 use lb_userspace::health::probe::{Icmp, Means, Probe, Report, Tcp, Udp};
@@ -227,6 +227,43 @@ fn a_check_fails_as_traffic_would() -> Result<()> {
     for service in &SERVICES {
         passes(service, true, "all is well again")?;
     }
+    Ok(())
+}
+
+/// As on kernels without links for it: what a killed process leaves is replaced, and nothing is left in the end.
+#[test]
+fn where_a_filter_holds_the_program_there_is_one() -> Result<()> {
+    let lab = Lab::new()?;
+    let _backends = Backend::start_all(&lab)?;
+    let balancer = Balancer::start(&lab, &SERVICES)?;
+    balancer.wait_until_active()?;
+    let mut checking = Checking::start(&lab)?;
+    let service = &SERVICES[2];
+    let number = checking.backends(service)?["b1"];
+    let lb = lab.host(Host::Balancer);
+    lb.enter(|| {
+        checking.checks = Checks::by(By::Filter);
+        checking.checks.follow(checking.maps.check_program()?, [(if_nametoindex("eth0")?, "eth0")])
+    })?;
+    let filters = || -> Result<usize> {
+        let mut command = Command::new("tc");
+        command.args(["-n", lb.name(), "filter", "show", "dev", "eth0", "egress"]);
+        Ok(run::run(&mut command)?.lines().filter(|line| line.contains(" tc_check direct-action ")).count())
+    };
+    assert_eq!(filters()?, 1);
+    let before = checking.maps.check_counters()?[FORWARDED];
+    let report = checking.check(through(service, number), web("b1"), LONG)?;
+    assert!(report.result.is_ok(), "{report}");
+    assert!(checking.maps.check_counters()?[FORWARDED] > before);
+
+    // As if it had been killed.
+    std::mem::forget(std::mem::replace(&mut checking.checks, Checks::by(By::Filter)));
+    lb.enter(|| checking.checks.follow(checking.maps.check_program()?, [(if_nametoindex("eth0")?, "eth0")]))?;
+    assert_eq!(filters()?, 1);
+    let report = checking.check(through(service, number), web("b1"), LONG)?;
+    assert!(report.result.is_ok(), "{report}");
+    lb.enter(|| checking.checks.follow(checking.maps.check_program()?, []))?;
+    assert_eq!(filters()?, 0);
     Ok(())
 }
 
