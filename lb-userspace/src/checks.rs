@@ -17,7 +17,8 @@ pub use obstacle::{Obstacle, obstacle};
 use crate::maps::CHECK_PROGRAM;
 use crate::programs;
 
-/// Where the program is. It is taken off when this is dropped; on Linux 6.6 and newer also when the process is killed.
+/// Where the program is. It is taken off when this is dropped, in the interfaces' network namespace; if links hold it, also
+/// when the process is killed.
 #[derive(Debug)]
 pub struct Checks {
     by: By,

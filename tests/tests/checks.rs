@@ -161,7 +161,8 @@ fn a_check_reaches_its_backend_through_every_tunnel() -> Result<()> {
 
     // Without the program it is traffic, which the router sends back.
     let number = checking.numbers(&SERVICES[0])?.into_iter().next().context("a backend")?;
-    checking.checks = Checks::default();
+    let Checking { checks, maps, .. } = &mut checking;
+    lab.host(Host::Balancer).enter(|| checks.follow(maps.check_program()?, []))?;
     let report = checking.check(through(&SERVICES[0], number), connection(), LONG)?;
     assert!(report.result.is_ok(), "{report}");
     assert_eq!(checking.maps.check_counters()?, counted);
