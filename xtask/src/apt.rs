@@ -1,9 +1,10 @@
 //! Debian's packages.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::programs::{find, is_root, succeeds};
 
@@ -31,20 +32,54 @@ pub fn install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Puts a package's file into a directory.
+/// Unpacks a package into a directory, which it has for itself; nothing of it is set up or started.
 ///
 /// # Errors
-/// What apt-get said last.
-pub fn download(package: &str, directory: &Path) -> Result<()> {
+/// What apt-get said last. The directory is gone then.
+pub fn unpack(package: &str, directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    fs::create_dir_all(directory)?;
+    fetch_and_extract(package, directory).inspect_err(|_| {
+        let _ = fs::remove_dir_all(directory);
+    })
+}
+
+fn fetch_and_extract(package: &str, directory: &Path) -> Result<()> {
     let download = || run(apt_get().current_dir(directory).args(["download", package]));
     if let Err(why) = or_after_an_update(download) {
         bail!("apt-get download {package}: {why}");
     }
-    Ok(())
+    let file = fs::read_dir(directory)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .with_context(|| format!("apt-get download {package} left no package"))?;
+    if !succeeds("dpkg-deb", ["--extract".as_ref(), file.as_os_str(), directory.as_os_str()]) {
+        bail!("{}: not a Debian package", file.display());
+    }
+    Ok(fs::remove_file(file)?)
+}
+
+/// The package of a name that begins so which a package depends on.
+///
+/// # Errors
+/// There is no such package, or it depends on none.
+pub fn dependency(package: &str, prefix: &str) -> Result<String> {
+    let ask = || -> Result<String, String> {
+        let mut command = Command::new("apt-cache");
+        let asked = command.args(["depends", package]).env("LC_ALL", "C").output();
+        let output = asked.map_err(|error| format!("apt-cache: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let found = names.map(str::to_owned).find(|name| name.starts_with(prefix));
+        found.ok_or_else(|| format!("no package {package} that depends on {prefix}…"))
+    };
+    or_after_an_update(ask).map_err(|why| anyhow!(why))
 }
 
 /// Package lists may be missing, or name versions that are gone.
-fn or_after_an_update(attempt: impl Fn() -> Result<(), String>) -> Result<(), String> {
+fn or_after_an_update<T>(mut attempt: impl FnMut() -> Result<T, String>) -> Result<T, String> {
     attempt().or_else(|_| {
         // Of several archives one may be out of reach, and another have the package: the attempt tells.
         let updated = run(as_root().arg("update"));

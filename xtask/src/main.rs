@@ -5,6 +5,7 @@ mod fuzz;
 mod programs;
 mod setup;
 mod toolchain;
+mod vm;
 
 use std::ffi::OsString;
 use std::iter;
@@ -54,6 +55,8 @@ enum Task {
         /// One target; without it, one after the other
         target: Option<fuzz::Target>,
     },
+    /// A command on Debian's kernel, in a virtual machine that has this machine's files
+    Vm(vm::Machine),
 }
 
 #[derive(Subcommand)]
@@ -137,6 +140,10 @@ fn with_file(bench: &str, json: Option<PathBuf>) -> Vec<OsString> {
 fn main() -> ExitCode {
     let task = Arguments::parse().task;
     let done = match task {
+        Task::Vm(machine) => match vm::run(&workspace(), &machine) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
         Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
         Task::Demo { keep } => demo(keep),
         Task::Test { thorough } => test(thorough),

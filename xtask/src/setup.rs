@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt;
 use crate::programs::{find, succeeds};
 use crate::toolchain::{Compiler, Missing, Toolchain, linker_root};
+use crate::vm::Kernel;
 
 /// The version that was tried with LLVM 21 to 23, which Rust 1.90 to 1.99 use.
 const BPF_LINKER: &str = "0.13.0";
@@ -33,6 +34,14 @@ const TEST_PROGRAMS: [(&str, &str, &str); 5] = [
     ("traceroute", "traceroute", "what an operator sees on the way to a VIP"),
 ];
 
+/// As above, for virtual machines alone.
+const VM_PROGRAMS: [(&str, &str, &str); 4] = [
+    ("qemu-system-x86_64", "qemu-system-x86", "runs virtual machines"),
+    ("depmod", "kmod", "lists a kernel's modules"),
+    ("modprobe", "kmod", "finds a kernel's modules"),
+    ("xz", "xz-utils", "decompresses modules"),
+];
+
 /// Makes sure of everything that building and the demo need, and says what was added.
 pub fn run(workspace: &Path) -> Result<()> {
     system_programs(&SYSTEM_PROGRAMS)?;
@@ -50,6 +59,22 @@ pub fn programs_of_tests() -> Result<()> {
 /// Makes sure of what `bench rate` compares with.
 pub fn program_of_rate() -> Result<()> {
     system_programs(&TEST_PROGRAMS[..1])
+}
+
+/// Makes sure of what virtual machines need: an emulator, a kernel and its first program. Returns the latter two.
+pub fn virtual_machine(workspace: &Path) -> Result<(Kernel, PathBuf)> {
+    ensure!(cfg!(target_arch = "x86_64"), "virtual machines are for x86-64 alone");
+    system_programs(&VM_PROGRAMS)?;
+    let tools = workspace.join("target/tools");
+    let busybox = tools.join("busybox");
+    let program = busybox.join("bin/busybox");
+    if !program.is_file() {
+        println!(
+            "setup: busybox-static is missing (virtual machines): unpacking Debian's package under target/tools"
+        );
+        apt::unpack("busybox-static", &busybox)?;
+    }
+    Ok((Kernel::find_or_unpack(&tools)?, program))
 }
 
 fn system_programs(programs: &[(&str, &str, &str)]) -> Result<()> {
@@ -125,26 +150,10 @@ fn nginx(workspace: &Path) -> Result<()> {
         return Ok(());
     }
     println!("setup: nginx is missing (the demo's backends): unpacking Debian's package under target/tools");
-    unpack_nginx(&directory).inspect_err(|_| {
+    apt::unpack("nginx", &directory).context("install nginx yourself (its service may stay off)")?;
+    if !runs(&directory) {
         // Else the tests would find it and try to run it.
-        let _ = fs::remove_dir_all(&directory);
-    })
-}
-
-fn unpack_nginx(directory: &Path) -> Result<()> {
-    if directory.exists() {
-        fs::remove_dir_all(directory)?;
-    }
-    fs::create_dir_all(directory)?;
-    apt::download("nginx", directory).context("install nginx yourself (its service may stay off)")?;
-    let package = fs::read_dir(directory)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get download nginx left no package")?;
-    if !succeeds("dpkg-deb", ["--extract".as_ref(), package.as_os_str(), directory.as_os_str()]) {
-        bail!("{}: not a Debian package", package.display());
-    }
-    if !runs(directory) {
+        fs::remove_dir_all(&directory)?;
         bail!("Debian's nginx does not run here; install nginx yourself (its service may stay off)");
     }
     Ok(())
