@@ -58,6 +58,7 @@ pub mod interrupt;
 pub mod process;
 pub mod programs;
 pub mod run;
+pub mod vm;
 pub mod wait;
 
 pub use backend::Backend;

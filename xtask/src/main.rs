@@ -85,6 +85,13 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Packets of the kernel's generator (pktgen) through a real network card
+    #[command(disable_help_flag = true)]
+    Pktgen {
+        /// As `cargo xtask bench pktgen --help` says
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
     /// Packets per second, beside what Linux has for the same
     Rate {
         /// Only loads whose name contains this
@@ -115,6 +122,7 @@ impl Bench {
             Bench::Consistency { json } => with_file("consistency", json),
             Bench::Control { json } => with_file("control", json),
             Bench::Datapath { only, quick, json } => chosen("datapath", only, quick, json),
+            Bench::Pktgen { options } => iter::once("pktgen".into()).chain(options).collect(),
             Bench::Rate { only, quick, json } => chosen("rate", only, quick, json),
             Bench::Report { files, out } => {
                 let mut arguments: Vec<OsString> = vec!["report".into(), "--out".into(), out.into()];
@@ -144,7 +152,7 @@ fn main() -> ExitCode {
             Ok(code) => return ExitCode::from(code),
             Err(error) => Err(error),
         },
-        Task::Setup => setup::programs_of_tests().and_then(|()| setup::run(&workspace())),
+        Task::Setup => set_up(),
         Task::Demo { keep } => demo(keep),
         Task::Test { thorough } => test(thorough),
         Task::Bench(what) => bench(what),
@@ -158,6 +166,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn set_up() -> Result<()> {
+    setup::programs_of_tests()?;
+    setup::virtual_machine(&workspace())?;
+    setup::run(&workspace())
 }
 
 /// Sequences of changes, each of up to 120 events, that a thorough test tries.
@@ -182,13 +196,16 @@ fn bench(what: Bench) -> Result<()> {
     if matches!(what, Bench::Rate { .. }) {
         setup::program_of_rate()?;
     }
-    if matches!(what, Bench::Control { .. }) {
+    // These ask lbd too.
+    if matches!(what, Bench::Control { .. } | Bench::Pktgen { .. }) {
         cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
     }
     let program = workspace().join("target/release/lb-bench");
     let mut bench = match what {
         Bench::Consistency { .. } | Bench::Report { .. } => Command::new(program),
-        Bench::Control { .. } | Bench::Datapath { .. } | Bench::Rate { .. } => programs::as_root(&program)?,
+        Bench::Control { .. } | Bench::Datapath { .. } | Bench::Pktgen { .. } | Bench::Rate { .. } => {
+            programs::as_root(&program)?
+        }
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")
@@ -206,8 +223,7 @@ fn docs() -> Result<()> {
 }
 
 fn test(thorough: bool) -> Result<()> {
-    setup::programs_of_tests()?;
-    setup::run(&workspace())?;
+    set_up()?;
     setup::formatter_and_lints()?;
     for step in [
         &["fmt", "--all", "--check"][..],

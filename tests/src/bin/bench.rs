@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, control, datapath, rate, report};
+use lb_tests::bench::{consistency, control, datapath, pktgen, rate, report};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -40,6 +40,8 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Packets of the kernel's generator (pktgen) through a real network card
+    Pktgen(Box<pktgen::Order>),
     /// Packets per second, beside what Linux has for the same
     Rate {
         /// Only loads whose name contains this
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
         }
+        Bench::Pktgen(order) => pktgen::run(&order),
         Bench::Rate { only, quick, json } => {
             rate::run(&rate::Choice { only, is_quick: quick }, json.as_deref())
         }
