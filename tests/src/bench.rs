@@ -10,6 +10,8 @@ pub mod datapath;
 
 pub mod rate;
 
+pub mod instructions;
+
 pub mod pktgen;
 
 pub mod case;

@@ -26,12 +26,21 @@ pub fn ours(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// There is neither.
 pub fn nginx() -> Result<PathBuf> {
+    unpacked("nginx").context("nginx is missing: run `cargo xtask setup`")
+}
+
+/// A program of the machine's, or one that a command of `cargo xtask` has unpacked.
+///
+/// # Errors
+/// There is neither.
+pub fn unpacked(name: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/nginx/usr/sbin");
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name);
     env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), unpacked])
-        .find_map(|directory| existing(directory.join("nginx")))
-        .context("nginx is missing: run `cargo xtask setup`")
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(["usr/sbin", "sbin"].map(|directory| tools.join(directory)))
+        .find_map(|directory| existing(directory.join(name)))
+        .with_context(|| format!("{name} is missing: `cargo xtask bench` unpacks it where it is needed"))
 }
 
 fn existing(file: PathBuf) -> Option<PathBuf> {

@@ -61,19 +61,22 @@ fn fetch_and_extract(package: &str, directory: &Path) -> Result<()> {
     Ok(fs::remove_file(file)?)
 }
 
-/// The package of a name that begins so which a package depends on.
+/// The packages that a package depends on whose names begin so.
 ///
 /// # Errors
 /// There is no such package, or it depends on none.
-pub fn dependency(package: &str, prefix: &str) -> Result<String> {
-    let ask = || -> Result<String, String> {
+pub fn dependencies(package: &str, prefix: &str) -> Result<Vec<String>> {
+    let ask = || -> Result<Vec<String>, String> {
         let mut command = Command::new("apt-cache");
         let asked = command.args(["depends", package]).env("LC_ALL", "C").output();
         let output = asked.map_err(|error| format!("apt-cache: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-        let found = names.map(str::to_owned).find(|name| name.starts_with(prefix));
-        found.ok_or_else(|| format!("no package {package} that depends on {prefix}…"))
+        let found: Vec<String> = names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect();
+        if found.is_empty() {
+            return Err(format!("no package {package} that depends on {prefix}…"));
+        }
+        Ok(found)
     };
     or_after_an_update(ask).map_err(|why| anyhow!(why))
 }

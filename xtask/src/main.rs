@@ -8,6 +8,7 @@ mod toolchain;
 mod vm;
 
 use std::ffi::OsString;
+use std::fs;
 use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,12 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Instructions per packet beside what Linux has for the same, in a virtual machine that counts them
+    Instructions {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Packets of the kernel's generator (pktgen) through a real network card
     #[command(disable_help_flag = true)]
     Pktgen {
@@ -122,6 +129,7 @@ impl Bench {
             Bench::Consistency { json } => with_file("consistency", json),
             Bench::Control { json } => with_file("control", json),
             Bench::Datapath { only, quick, json } => chosen("datapath", only, quick, json),
+            Bench::Instructions { json } => with_file("instructions", json),
             Bench::Pktgen { options } => iter::once("pktgen".into()).chain(options).collect(),
             Bench::Rate { only, quick, json } => chosen("rate", only, quick, json),
             Bench::Report { files, out } => {
@@ -194,21 +202,60 @@ fn bench(what: Bench) -> Result<()> {
     println!("building (release; a few minutes the first time)");
     cargo(&["build", "--release", "--quiet", "--package", "lb-tests", "--bin", "lb-bench"])?;
     if matches!(what, Bench::Rate { .. }) {
-        setup::program_of_rate()?;
+        setup::programs_of_rate(&workspace())?;
     }
-    // These ask lbd too.
-    if matches!(what, Bench::Control { .. } | Bench::Pktgen { .. }) {
+    if matches!(what, Bench::Control { .. } | Bench::Pktgen { .. } | Bench::Rate { .. }) {
         cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
     }
     let program = workspace().join("target/release/lb-bench");
+    if let Bench::Instructions { json } = what {
+        setup::programs_of_instructions(&workspace())?;
+        return instructions(&program, json);
+    }
     let mut bench = match what {
-        Bench::Consistency { .. } | Bench::Report { .. } => Command::new(program),
+        Bench::Consistency { .. } | Bench::Instructions { .. } | Bench::Report { .. } => {
+            Command::new(program)
+        }
         Bench::Control { .. } | Bench::Datapath { .. } | Bench::Pktgen { .. } | Bench::Rate { .. } => {
             programs::as_root(&program)?
         }
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")
+}
+
+/// Runs it in a virtual machine, and puts its file where it is wanted.
+fn instructions(program: &Path, json: Option<PathBuf>) -> Result<()> {
+    let share = workspace().join("target/bench/instructions");
+    fs::create_dir_all(&share)?;
+    let figures = share.join("figures.json");
+    // Else an earlier one would be taken for this one's.
+    if figures.exists() {
+        fs::remove_file(&figures)?;
+    }
+    println!("starting a virtual machine; about two minutes");
+    let bench = [
+        program.display().to_string(),
+        "instructions".into(),
+        "--json".into(),
+        figures.display().to_string(),
+    ];
+    let machine = vm::Machine {
+        count_instructions: true,
+        cable: true,
+        share: Some(share),
+        minutes: 20,
+        ..vm::Machine::new(bench.into())
+    };
+    let outcome = vm::run(&workspace(), &machine);
+    // What was measured until an error or Ctrl-C stays.
+    if let Some(json) = json.filter(|_| figures.exists()) {
+        fs::copy(&figures, &json).with_context(|| json.display().to_string())?;
+    }
+    match outcome? {
+        0 => Ok(()),
+        code => bail!("the benchmark ended with {code}"),
+    }
 }
 
 fn docs() -> Result<()> {

@@ -57,8 +57,15 @@ pub fn programs_of_tests() -> Result<()> {
 }
 
 /// Makes sure of what `bench rate` compares with.
-pub fn program_of_rate() -> Result<()> {
-    system_programs(&TEST_PROGRAMS[..1])
+pub fn programs_of_rate(workspace: &Path) -> Result<()> {
+    system_programs(&TEST_PROGRAMS[..1])?;
+    unpacked_program(workspace, "haproxy", "usr/sbin/haproxy", "what `bench rate` compares with")
+}
+
+/// Makes sure of what `bench instructions` compares with.
+pub fn programs_of_instructions(workspace: &Path) -> Result<()> {
+    system_programs(&TEST_PROGRAMS[..1])?;
+    unpacked_program(workspace, "ipvsadm", "sbin/ipvsadm", "what `bench instructions` compares with")
 }
 
 /// Makes sure of what virtual machines need: an emulator, a kernel and its first program. Returns the latter two.
@@ -142,25 +149,42 @@ pub fn fuzzer(workspace: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The demo's backends run nginx. An installed nginx would start serving this machine's port 80, so the package
-/// is only unpacked, unless the machine has it anyway.
+/// The demo's backends run nginx.
 fn nginx(workspace: &Path) -> Result<()> {
-    let directory = workspace.join("target/tools/nginx");
-    if find("nginx").is_some() || runs(&directory) {
+    unpacked_program(workspace, "nginx", "usr/sbin/nginx", "the demo's backends")
+}
+
+/// A program that would start serving this machine's own ports if it was installed: the package is only unpacked, unless
+/// the machine has it anyway, and the libraries that it needs are installed.
+fn unpacked_program(workspace: &Path, name: &str, program: &str, reason: &str) -> Result<()> {
+    let directory = workspace.join("target/tools").join(name);
+    let runs = || has_libraries(&directory.join(program));
+    if find(name).is_some() || runs() {
         return Ok(());
     }
-    println!("setup: nginx is missing (the demo's backends): unpacking Debian's package under target/tools");
-    apt::unpack("nginx", &directory).context("install nginx yourself (its service may stay off)")?;
-    if !runs(&directory) {
+    println!("setup: {name} is missing ({reason}): unpacking Debian's package under target/tools");
+    let by_hand = || format!("install {name} yourself (its service may stay off)");
+    apt::unpack(name, &directory).with_context(by_hand)?;
+    if !runs() {
+        let libraries = apt::dependencies(name, "lib")?;
+        let libraries: Vec<&str> = libraries.iter().map(String::as_str).collect();
+        println!("setup: {name} needs libraries: installing Debian packages {}", libraries.join(", "));
+        apt::install(&libraries).with_context(by_hand)?;
+    }
+    if !runs() {
         // Else the tests would find it and try to run it.
         fs::remove_dir_all(&directory)?;
-        bail!("Debian's nginx does not run here; install nginx yourself (its service may stay off)");
+        bail!("Debian's {name} does not run here; {}", by_hand());
     }
     Ok(())
 }
 
-fn runs(unpacked: &Path) -> bool {
-    succeeds(unpacked.join("usr/sbin/nginx"), ["-v"])
+/// Whether a program is there, with every library that it needs.
+fn has_libraries(program: &Path) -> bool {
+    let output = Command::new("ldd").arg(program).output();
+    output.is_ok_and(|output| {
+        output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("not found")
+    })
 }
 
 /// The compiler in use and a linker for it. Where the linker's LLVM can't be had, Debian's compiler, which comes with

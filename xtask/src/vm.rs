@@ -10,12 +10,15 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use initramfs::Archive;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::setup;
 
@@ -42,6 +45,13 @@ pub struct Machine {
     /// What runs as root there, in this directory
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+impl Machine {
+    /// Two processors and nothing special.
+    pub fn new(command: Vec<String>) -> Machine {
+        Machine { count_instructions: false, processors: 2, cable: false, share: None, minutes: 10, command }
+    }
 }
 
 /// What the machine's root file system, network and console need before there are files.
@@ -72,8 +82,7 @@ pub fn run(workspace: &Path, machine: &Machine) -> Result<u8> {
         .stdin(Stdio::piped())
         .spawn()
         .context("qemu-system-x86_64")?;
-    let in_time = wait(&mut child, Duration::from_secs(u64::from(machine.minutes) * 60))?;
-    ensure!(in_time, "the virtual machine: not done within {} minutes", machine.minutes);
+    wait(&mut child, machine.minutes)?;
     let code = fs::read_to_string(directory.0.join("code")).unwrap_or_default();
     let Ok(code) = code.trim().parse() else {
         let console = fs::read(directory.0.join("console")).unwrap_or_default();
@@ -87,18 +96,29 @@ pub fn run(workspace: &Path, machine: &Machine) -> Result<u8> {
     Ok(code)
 }
 
-/// Whether it ended in time; else it is ended.
-fn wait(child: &mut Child, limit: Duration) -> Result<bool> {
-    let end = Instant::now() + limit;
+/// Until it has ended.
+///
+/// # Errors
+/// It doesn't in time, or Ctrl-C: it is ended then.
+fn wait(child: &mut Child, minutes: u16) -> Result<()> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted)).context("signal handler")?;
+    }
+    let end = Instant::now() + Duration::from_mins(u64::from(minutes));
     loop {
-        if child.try_wait()?.is_some() {
-            return Ok(true);
-        }
-        if Instant::now() > end {
+        let has_ended = child.try_wait()?.is_some();
+        let was_interrupted = is_interrupted.load(Ordering::Relaxed);
+        let is_late = Instant::now() > end;
+        if !has_ended && (was_interrupted || is_late) {
             child.kill()?;
             child.wait()?;
-            return Ok(false);
         }
+        ensure!(!was_interrupted, "interrupted");
+        if has_ended {
+            return Ok(());
+        }
+        ensure!(!is_late, "the virtual machine: not done within {minutes} minutes");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -138,7 +158,10 @@ fn emulator(kernel: &Kernel, machine: &Machine, share: Option<&Path>, directory:
     if machine.cable {
         for (number, card) in [(0, "near"), (1, "far")] {
             command.arg("-netdev").arg(format!("hubport,hubid=0,id={card}"));
-            command.arg("-device").arg(format!("virtio-net-pci,netdev={card},mac=02:00:00:00:01:0{number}"));
+            // The device sends by its timer, that is at a certain instruction, and not whenever the host has time.
+            command.arg("-device").arg(format!(
+                "virtio-net-pci,netdev={card},mac=02:00:00:00:01:0{number},ioeventfd=off,tx=timer,x-txtimer=50000"
+            ));
         }
     }
     command

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, control, datapath, pktgen, rate, report};
+use lb_tests::bench::{consistency, control, datapath, instructions, pktgen, rate, report};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -36,6 +36,12 @@ enum Bench {
         /// Only the cases that have a goal, with fewer samples: under two minutes
         #[arg(long)]
         quick: bool,
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Instructions per packet beside what Linux has for the same, in a virtual machine that counts them
+    Instructions {
         /// Also write the figures there
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -72,6 +78,7 @@ fn main() -> ExitCode {
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
         }
+        Bench::Instructions { json } => instructions::run(json.as_deref()),
         Bench::Pktgen(order) => pktgen::run(&order),
         Bench::Rate { only, quick, json } => {
             rate::run(&rate::Choice { only, is_quick: quick }, json.as_deref())

@@ -30,7 +30,7 @@ impl Kernel {
         if let Ok(kernel) = Kernel::unpacked(&directory) {
             return Ok(kernel);
         }
-        let package = apt::dependency(NEWEST, "linux-image-")?;
+        let package = apt::dependencies(NEWEST, "linux-image-")?.swap_remove(0);
         println!(
             "setup: a kernel is missing (virtual machines): unpacking Debian's {package} under target/tools"
         );

@@ -30,7 +30,7 @@ const BUCKETS: &str = "1048576";
 /// A value of the maps here, which the kernel and this process copy octet by octet.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Plain<T>(T);
+pub(crate) struct Plain<T>(pub(crate) T);
 
 // SAFETY: made of integers alone, without padding: `course` asserts the sizes.
 unsafe impl aya::Pod for Plain<Course> {}
@@ -101,13 +101,13 @@ impl Rig {
                 run(Command::new("ip").args(["-n", end.name(), "link", "set", name, "up"]))?;
             }
             let file = directory.path().join(format!("{name}.addresses"));
-            fs::write(&file, addresses())?;
+            fs::write(&file, addresses("eth1"))?;
             run(Command::new("ip").args(["-n", namespace.name(), "-batch"]).arg(file))?;
             sink.enter(|| {
                 Ok(program(&mut object, "xdp_arrive")?.attach(name, XdpMode::Driver).map(drop)?)
             })?;
             egresses.push(source.enter(|| Ok(nix::net::if_::if_nametoindex(name)?))?);
-            forwarders.push(Forwarder::start(way, &namespace, directory.path()).context(name)?);
+            forwarders.push(Forwarder::start(way, &namespace, directory.path(), "eth1").context(name)?);
             ways.push(namespace);
         }
         Ok(Rig {
@@ -182,7 +182,7 @@ impl Rig {
     }
 }
 
-fn program<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+pub(crate) fn program<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = object.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
     Ok(program.try_into()?)
 }

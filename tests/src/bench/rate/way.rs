@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use aya::programs::xdp::XdpMode;
@@ -20,6 +21,7 @@ use lb_userspace::planner::{desired, plan};
 use super::load::{PORT, VIP};
 use crate::datapath::services::{HASH_KEY, NODE_MAC};
 use crate::namespace::Namespace;
+use crate::programs;
 use crate::run::run;
 
 /// Of every service.
@@ -36,10 +38,12 @@ pub enum Way {
     Dsr,
     /// nftables with connection tracking: a hash chooses the address.
     Dnat,
+    /// IPVS, with the scheduler `mh` and direct routing; not every kernel has it.
+    Ipvs,
 }
 
 impl Way {
-    /// In the order in which they take turns.
+    /// Those of every kernel, in the order in which they take turns.
     pub const ALL: [Way; 4] = [Way::Ours, Way::Plain, Way::Dsr, Way::Dnat];
 
     /// The name in output.
@@ -50,6 +54,7 @@ impl Way {
             Way::Plain => "plain",
             Way::Dsr => "dsr",
             Way::Dnat => "dnat",
+            Way::Ipvs => "ipvs",
         }
     }
 
@@ -61,7 +66,7 @@ impl Way {
         let (for_backends, for_vip) = arrived.split_at(16);
         let (right, wrong) = match self {
             Way::Dnat => (for_backends, for_vip),
-            Way::Ours | Way::Plain | Way::Dsr => (for_vip, for_backends),
+            Way::Ours | Way::Plain | Way::Dsr | Way::Ipvs => (for_vip, for_backends),
         };
         let used = right.iter().filter(|count| **count > 0).count();
         let expected = if self == Way::Plain { 1 } else { usize::from(BACKENDS) };
@@ -82,20 +87,24 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Makes the namespace, which has its links, forward from `eth0` to `eth1`.
+    /// Makes the namespace, which has its links, forward from `eth0` to an interface, which may be the same.
     ///
     /// # Errors
     /// A program or the kernel refuses something.
-    pub fn start(way: Way, namespace: &Namespace, directory: &Path) -> Result<Forwarder> {
+    pub fn start(way: Way, namespace: &Namespace, directory: &Path, egress: &str) -> Result<Forwarder> {
         if way == Way::Ours {
-            return Ok(Forwarder { balancer: Some(namespace.enter(balancer)?) });
+            return Ok(Forwarder { balancer: Some(namespace.enter(|| balancer(egress))?) });
         }
         // A veth takes what XDP sends into it only with GRO, as network cards have it.
         run(namespace.command("ethtool").args(["-K", "eth0", "gro", "on"]))?;
         let rules = match way {
             Way::Ours | Way::Plain => return Ok(Forwarder { balancer: None }),
-            Way::Dsr => dsr(),
+            Way::Dsr => dsr(egress),
             Way::Dnat => dnat(),
+            Way::Ipvs => {
+                ipvs(namespace)?;
+                return Ok(Forwarder { balancer: None });
+            }
         };
         let file = directory.join(format!("{}.nft", way.name()));
         fs::write(&file, rules)?;
@@ -132,9 +141,9 @@ pub fn address(backend: u8) -> IpAddr {
 }
 
 /// The program that lbd loads, with maps as lbd fills them, on `eth0`.
-fn balancer() -> Result<(Balancer, Image)> {
+fn balancer(egress: &str) -> Result<(Balancer, Image)> {
     let config = Config::parse(&text(), Path::new("lb.yaml"))?;
-    let egress = nix::net::if_::if_nametoindex("eth1").context("eth1")?;
+    let egress = nix::net::if_::if_nametoindex(egress).context(egress.to_owned())?;
     let hop = |backend| {
         let mut addresses = [0; 12];
         addresses[..6].copy_from_slice(&mac(backend));
@@ -166,13 +175,37 @@ fn text() -> String {
     text
 }
 
-fn dsr() -> String {
+/// The kernel takes it for a host that has the VIP.
+fn ipvs(namespace: &Namespace) -> Result<()> {
+    let vip = IpAddr::from(VIP);
+    run(Command::new("ip").args([
+        "-n",
+        namespace.name(),
+        "address",
+        "add",
+        &format!("{vip}/32"),
+        "dev",
+        "lo",
+    ]))?;
+    let program = programs::unpacked("ipvsadm")?;
+    let ipvsadm = |arguments: &[&str]| run(namespace.command(&program).args(arguments)).map(drop);
+    let service = format!("{vip}:{PORT}");
+    for protocol in ["-t", "-u"] {
+        ipvsadm(&["-A", protocol, &service, "-s", "mh"])?;
+        for backend in 1..=BACKENDS {
+            ipvsadm(&["-a", protocol, &service, "-r", &format!("{}:{PORT}", address(backend)), "-g"])?;
+        }
+    }
+    Ok(())
+}
+
+fn dsr(egress: &str) -> String {
     let mut rules =
         String::from("table netdev lb {\n chain in {\n  type filter hook ingress device eth0 priority 0;\n");
     for protocol in ["tcp", "udp"] {
         let _ = writeln!(
             rules,
-            "  ip daddr {} {protocol} dport {PORT} ether saddr set {} ether daddr set {} fwd to eth1",
+            "  ip daddr {} {protocol} dport {PORT} ether saddr set {} ether daddr set {} fwd to {egress}",
             IpAddr::from(VIP),
             mac_text(NODE_MAC),
             chosen(protocol, |backend| mac_text(mac(backend)))
@@ -201,24 +234,27 @@ fn chosen(protocol: &str, value: impl Fn(u8) -> String) -> String {
 
 /// Lines for `ip -batch` in the namespace, which has its links.
 #[must_use]
-pub fn addresses() -> String {
+pub fn addresses(egress: &str) -> String {
     let mut lines = vec![
         "link set lo up".to_owned(),
         format!("link set eth0 address {}", mac_text(NODE_MAC)),
         "link set eth0 up".to_owned(),
-        "link set eth1 up".to_owned(),
-        "address add 172.16.0.254/24 dev eth1".to_owned(),
+        format!("link set {egress} up"),
+        format!("address add 172.16.0.254/24 dev {egress}"),
         "route add 10.0.0.0/8 dev eth0".to_owned(),
         format!("route add {}/24 via {}", IpAddr::from(VIP), address(1)),
     ];
     lines.extend((1..=BACKENDS).map(|backend| {
-        format!("neigh add {} lladdr {} dev eth1 nud permanent", address(backend), mac_text(mac(backend)))
+        format!("neigh add {} lladdr {} dev {egress} nud permanent", address(backend), mac_text(mac(backend)))
     }));
     lines.join("\n") + "\n"
 }
 
 /// Settings of the kernel, before there are links.
-pub const SETTINGS: [(&str, &str); 5] = [
+pub const SETTINGS: [(&str, &str); 7] = [
+    // Where packets leave as they came in, the sender isn't told of a shorter way.
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
     ("ipv4/ip_forward", "1"),
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
