@@ -4,11 +4,13 @@
 //! batch of packets, which the way forwards and the far end drops. The ways take turns, so that what disturbs the machine
 //! disturbs all of them; ratios are what counts.
 
+pub mod connections;
 pub mod load;
 pub mod rig;
 pub mod way;
 
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -25,8 +27,14 @@ use way::Way;
 pub struct Choice {
     /// Those whose name contains this.
     pub only: Option<String>,
-    /// Those of 64 octets and 100,000 flows, with fewer samples.
+    /// Those of 64 octets and 100,000 flows, and connections, with fewer samples.
     pub is_quick: bool,
+}
+
+impl Choice {
+    const fn samples(&self) -> usize {
+        if self.is_quick { QUICK_SAMPLES } else { SAMPLES }
+    }
 }
 
 /// Packets of a sample before those that count, and those.
@@ -45,36 +53,50 @@ const GOAL: f64 = 5.0;
 /// No load is chosen, the kernel or nft refuses something, or packets went another way than they should.
 pub fn run(choice: &Choice, file: Option<&Path>) -> Result<()> {
     let chosen: Vec<Load> = loads().into_iter().filter(|load| choice.has(load)).collect();
-    if chosen.is_empty() {
-        bail!("no such load; there are: {}", loads().iter().map(Load::name).collect::<Vec<_>>().join(", "));
+    let with_connections =
+        choice.only.as_ref().is_none_or(|pattern| connections::NAME.contains(pattern.as_str()));
+    if chosen.is_empty() && !with_connections {
+        let names = loads().iter().map(Load::name).chain([connections::NAME.into()]).collect::<Vec<_>>();
+        bail!("no such load; there are: {}", names.join(", "));
     }
     interrupt::watch()?;
     let mut record = Record::new("rate")?;
-    println!(
-        "{}, Linux {}; a million packets a second, medians",
-        record.machine.processor, record.machine.kernel
-    );
-    println!(
-        "{:<16} {:>7} {:>7} {:>7} {:>7} {:>10} {:>10} {:>10}",
-        "LOAD", "OURS", "PLAIN", "DSR", "DNAT", "OURS/PLAIN", "OURS/DSR", "OURS/DNAT"
-    );
-    let outcome = measure_all(&chosen, choice.is_quick, &mut record);
+    println!("{}, Linux {}; medians", record.machine.processor, record.machine.kernel);
+    let outcome = measure_all(&chosen, choice, &mut record).and_then(|()| {
+        if with_connections {
+            record.rows.push(connections::measure(choice.samples())?);
+        }
+        Ok(())
+    });
     if let Some(file) = file {
         record.write(file)?;
     }
     outcome
 }
 
-fn measure_all(loads: &[Load], is_quick: bool, record: &mut Record) -> Result<()> {
-    let mut rig = Rig::new()?;
-    stay_here()?;
-    for load in loads {
-        let row =
-            measure(&mut rig, load, if is_quick { QUICK_SAMPLES } else { SAMPLES }).context(load.name())?;
-        print(&row);
-        record.rows.push(row);
+fn measure_all(loads: &[Load], choice: &Choice, record: &mut Record) -> Result<()> {
+    if loads.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    println!("a million packets a second:");
+    println!(
+        "{:<16} {:>7} {:>7} {:>7} {:>7} {:>10} {:>10} {:>10}",
+        "LOAD", "OURS", "PLAIN", "DSR", "DNAT", "OURS/PLAIN", "OURS/DSR", "OURS/DNAT"
+    );
+    // What stays on one processor is this thread alone.
+    thread::scope(|scope| {
+        let measuring = scope.spawn(|| {
+            let mut rig = Rig::new()?;
+            stay_here()?;
+            for load in loads {
+                let row = measure(&mut rig, load, choice.samples()).context(load.name())?;
+                print(&row);
+                record.rows.push(row);
+            }
+            Ok(())
+        });
+        measuring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Every load, in the order in which they are measured.
