@@ -25,5 +25,6 @@ pub mod agreement;
 
 pub mod figures;
 pub mod machine;
+pub mod progress;
 pub mod record;
 pub mod report;

@@ -233,7 +233,7 @@ fn instructions(program: &Path, json: Option<PathBuf>) -> Result<()> {
     if figures.exists() {
         fs::remove_file(&figures)?;
     }
-    println!("starting a virtual machine; about two minutes");
+    println!("starting a virtual machine; some minutes");
     let bench = [
         program.display().to_string(),
         "instructions".into(),

@@ -160,7 +160,7 @@ fn emulator(kernel: &Kernel, machine: &Machine, share: Option<&Path>, directory:
             command.arg("-netdev").arg(format!("hubport,hubid=0,id={card}"));
             // The device sends by its timer, that is at a certain instruction, and not whenever the host has time.
             command.arg("-device").arg(format!(
-                "virtio-net-pci,netdev={card},mac=02:00:00:00:01:0{number},ioeventfd=off,tx=timer,x-txtimer=50000"
+                "virtio-net-pci,netdev={card},mac=02:00:00:00:01:0{number},ioeventfd=off,tx=timer,x-txtimer=20000"
             ));
         }
     }

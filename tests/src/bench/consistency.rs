@@ -10,6 +10,7 @@ use lb_userspace::maglev::Member;
 
 use super::figures::Figure;
 use super::methods::Method;
+use super::progress::Progress;
 use super::record::{Better, Record, Row};
 use crate::interrupt;
 
@@ -35,9 +36,12 @@ pub fn run(file: Option<&Path>) -> Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["N", "METHOD", "MOVED/OPTIMUM", "SHARE, EQUAL", "SHARE, WEIGHTS 1 TO 10", "BUILD"]);
-    let cases = [10, 100, 1000].into_iter().flat_map(|count| Method::ALL.map(|method| (count, method)));
+    let cases: Vec<(usize, Method)> =
+        [10, 100, 1000].into_iter().flat_map(|count| Method::ALL.map(|method| (count, method))).collect();
     let mut outcome = Ok(());
+    let progress = Progress::new(cases.len());
     for (count, method) in cases {
+        progress.begin(&format!("{count} backends, {}", method.name()));
         outcome = interrupt::check();
         if outcome.is_err() {
             break;
@@ -48,7 +52,9 @@ pub fn run(file: Option<&Path>) -> Result<()> {
         let build = format!("{:.2} ms", row.figure(BUILD).median);
         table.add_row([count.to_string(), method.name().to_owned(), moved, even, weighted, build]);
         record.rows.push(row);
+        progress.end(|| ());
     }
+    drop(progress);
     for (number, column) in table.column_iter_mut().enumerate() {
         let side = if number == 1 { CellAlignment::Left } else { CellAlignment::Right };
         column.set_cell_alignment(side);

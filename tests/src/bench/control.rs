@@ -10,6 +10,7 @@ use lb_userspace::api::config::Changed;
 use nix::sys::signal::Signal;
 
 use super::figures::Figure;
+use super::progress::Progress;
 use super::record::{Better, Record, Row};
 use crate::balancer::{self, Balancer};
 use crate::host::Host;
@@ -19,6 +20,9 @@ use crate::service::SERVICES;
 
 /// How many there are.
 const WITH: (usize, usize) = (1000, 10);
+
+/// Steps of a run: commands, and figures of `lbd`.
+const STEPS: usize = 8;
 
 /// A question to lbd may take this long.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -54,7 +58,7 @@ fn measure(record: &mut Record) -> Result<()> {
     let many = lab.directory().join("many.yaml");
     fs::write(&many, own.replace("answer_echo", &format!("{}answer_echo", listed(services, backends))))?;
     let many = many.display().to_string();
-    let mut bench = Bench { lab: &lab, record };
+    let mut bench = Bench { lab: &lab, record, progress: Progress::new(STEPS) };
 
     bench.changed("plan", &["plan", &many], None)?;
     bench.changed("apply", &["apply", &many], Some("the first time"))?;
@@ -63,6 +67,7 @@ fn measure(record: &mut Record) -> Result<()> {
     let one = bench.changed("backend set", &["backend", "set", "s500-b5", "weight=3"], None)?;
     ensure!(one.effect.services.len() == 1, "more than one service is concerned");
     bench.tell("memory of lbd", "MiB", memory(&balancer)?);
+    bench.progress.begin("start after SIGKILL");
     balancer.stop_with(Signal::SIGKILL)?;
     let begun = Instant::now();
     balancer.start_again()?;
@@ -75,11 +80,13 @@ fn measure(record: &mut Record) -> Result<()> {
 struct Bench<'lab> {
     lab: &'lab Lab,
     record: &'lab mut Record,
+    progress: Progress,
 }
 
 impl Bench<'_> {
     /// Times a command, and says what it did.
     fn changed(&mut self, name: &str, arguments: &[&str], how: Option<&str>) -> Result<Changed> {
+        self.progress.begin(&format!("lbctl {name}"));
         let mut command = balancer::lbctl(self.lab, &["-o", "json"])?;
         let begun = Instant::now();
         let finished = finish(command.args(arguments), PATIENCE)?;
@@ -87,7 +94,9 @@ impl Bench<'_> {
         let changed: Changed = serde_json::from_str(&finished.stdout).context(finished.stderr)?;
         let how = how.map_or_else(String::new, |how| format!(", {how}"));
         let (count, writes) = (changed.changes.len(), changed.effect.writes);
-        println!("  lbctl {name}{how}: {seconds:.2} s; {count} changes, {writes} writes to maps");
+        self.progress.end(|| {
+            println!("  lbctl {name}{how}: {seconds:.2} s; {count} changes, {writes} writes to maps");
+        });
         let row =
             Row::new(format!("lbctl {name}{how}")).with("time", "s", Better::Less, Figure::of(&[seconds]));
         self.record.rows.push(row.fact("changes", count).fact("writes", writes));
@@ -95,7 +104,7 @@ impl Bench<'_> {
     }
 
     fn tell(&mut self, name: &str, unit: &str, value: f64) {
-        println!("  {name}: {value:.2} {unit}");
+        self.progress.end(|| println!("  {name}: {value:.2} {unit}"));
         let quantity = if unit == "s" { "time" } else { "memory" };
         self.record.rows.push(Row::new(name).with(quantity, unit, Better::Less, Figure::of(&[value])));
     }

@@ -13,6 +13,7 @@ use super::case::{Case, Kind};
 use super::cases;
 use super::figures::Figure;
 use super::node;
+use super::progress::Progress;
 use super::record::{Better, Record, Row};
 use super::rig::{Player, Rig};
 use super::trace::Trace;
@@ -66,10 +67,12 @@ pub fn run(choice: &Choice, file: Option<&Path>) -> Result<()> {
     );
     let effort = if choice.is_quick { Effort::QUICK } else { Effort::FULL };
     let mut outcome = Ok(());
+    let progress = Progress::new(chosen.len());
     for case in &chosen {
+        progress.begin(&case.name);
         match measure(case, effort).with_context(|| case.name.clone()) {
             Ok(row) => {
-                print(&row);
+                progress.end(|| print(&row));
                 record.rows.push(row);
             }
             Err(error) => {
@@ -78,6 +81,7 @@ pub fn run(choice: &Choice, file: Option<&Path>) -> Result<()> {
             }
         }
     }
+    drop(progress);
     if let Some(file) = file {
         record.write(file)?;
     }

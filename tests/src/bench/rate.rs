@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use super::datapath::stay_here;
 use super::figures::Figure;
+use super::progress::Progress;
 use super::record::{Better, Record, Row};
 use crate::interrupt;
 use load::{Load, Protocol};
@@ -88,9 +89,11 @@ fn measure_all(loads: &[Load], choice: &Choice, record: &mut Record) -> Result<(
         let measuring = scope.spawn(|| {
             let mut rig = Rig::new()?;
             stay_here()?;
+            let progress = Progress::new(loads.len());
             for load in loads {
+                progress.begin(&load.name());
                 let row = measure(&mut rig, load, choice.samples()).context(load.name())?;
-                print(&row);
+                progress.end(|| print(&row));
                 record.rows.push(row);
             }
             Ok(())

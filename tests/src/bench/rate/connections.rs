@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::median;
+use crate::bench::progress::Progress;
 use crate::bench::record::{Better, Row};
 use crate::host::Host;
 use crate::lab::Lab;
@@ -44,14 +45,18 @@ pub fn measure(samples: usize) -> Result<Row> {
     let _proxy = proxy(&lab)?;
     let targets = [service.vip, Host::Balancer.ipv4().into(), Host::Backend1.ipv4().into()];
     let mut taken: Vec<[f64; WAYS.len()]> = Vec::new();
+    let progress = Progress::new(samples + 1);
     // The first round is to get warm.
     for _ in 0..=samples {
+        progress.begin(NAME);
         let mut round = [0.0; WAYS.len()];
         for (rate, target) in round.iter_mut().zip(targets) {
             *rate = sample(&lab, target)?;
         }
         taken.push(round);
+        progress.end(|| ());
     }
+    drop(progress);
     let row = row(&taken[1..]);
     print(&row);
     Ok(row)
