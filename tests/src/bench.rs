@@ -5,6 +5,8 @@ pub mod methods;
 
 pub mod control;
 
+pub mod health;
+
 // In the order of a run: what is measured, with which packets, in which programs, how it is checked, and what comes of it.
 pub mod datapath;
 

@@ -74,6 +74,12 @@ enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// How long a backend that fails is still sent connections, and what many checks cost
+    Health {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Nanoseconds per packet of the loaded program
     Datapath {
         /// Only cases whose name contains this
@@ -128,6 +134,7 @@ impl Bench {
         match self {
             Bench::Consistency { json } => with_file("consistency", json),
             Bench::Control { json } => with_file("control", json),
+            Bench::Health { json } => with_file("health", json),
             Bench::Datapath { only, quick, json } => chosen("datapath", only, quick, json),
             Bench::Instructions { json } => with_file("instructions", json),
             Bench::Pktgen { options } => iter::once("pktgen".into()).chain(options).collect(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lb_tests::bench::{consistency, control, datapath, instructions, pktgen, rate, report};
+use lb_tests::bench::{consistency, control, datapath, health, instructions, pktgen, rate, report};
 use lb_tests::interrupt;
 
 #[derive(Parser)]
@@ -24,6 +24,12 @@ enum Bench {
     },
     /// How long changes take with 1,000 services, and how much memory lbd has
     Control {
+        /// Also write the figures there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// How long a backend that fails is still sent connections, and what many checks cost
+    Health {
         /// Also write the figures there
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -75,6 +81,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().bench {
         Bench::Consistency { json } => consistency::run(json.as_deref()),
         Bench::Control { json } => control::run(json.as_deref()),
+        Bench::Health { json } => health::run(json.as_deref()),
         Bench::Datapath { only, quick, json } => {
             datapath::run(&datapath::Choice { only, is_quick: quick }, json.as_deref())
         }

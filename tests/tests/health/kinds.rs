@@ -101,7 +101,13 @@ fn https(lab: &Lab) -> Result<Process> {
 /// A name server that knows one name, or none.
 fn dns(lab: &Lab, address: &str) -> Result<Process> {
     let mut command = lab.host(HOST).command("dnsmasq");
-    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root"]);
+    command.args([
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--user=root",
+    ]);
     command.args(["--pid-file=", "--log-facility=-", address]);
     Process::start("dnsmasq", &mut command, lab.directory().join("dns.log"))
 }
@@ -126,7 +132,8 @@ impl Grpc {
                 let _ = started.send((reporter, runtime.handle().clone()));
                 let ended = async { drop(stopped.await) };
                 let address = "[::]:50051".parse().context("an address")?;
-                runtime.block_on(Server::builder().add_service(service).serve_with_shutdown(address, ended))?;
+                runtime
+                    .block_on(Server::builder().add_service(service).serve_with_shutdown(address, ended))?;
                 anyhow::Ok(())
             });
             Ok(())

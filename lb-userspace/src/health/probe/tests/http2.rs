@@ -114,8 +114,9 @@ fn a_request_by_http2() {
 fn http2_over_tls_has_to_be_agreed_on() {
     run(async {
         let (mut config, roots) = certified("web.example", 4000);
-        let tls =
-            || Some(Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots.clone().into())).unwrap());
+        let tls = || {
+            Some(Tls::new(ServerName::try_from("web.example").unwrap(), Some(roots.clone().into())).unwrap())
+        };
         let without = serve_tls(config.clone(), serve_http2).await;
         config.alpn_protocols = vec![b"h2".to_vec()];
         let with = serve_tls(config.clone(), serve_http2).await;
