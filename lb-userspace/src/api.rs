@@ -20,6 +20,7 @@ mod events;
 mod extract;
 mod guard;
 mod health;
+mod metrics;
 mod node;
 mod peer;
 mod places;
@@ -100,6 +101,7 @@ fn routes() -> (Router<Tasks>, OpenApi) {
         .merge(service::routes())
         .merge(backend::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(config::routes())
         .merge(events::routes())
         .merge(trace::routes())
