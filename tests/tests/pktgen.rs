@@ -67,6 +67,13 @@ fn what_is_sent_is_forwarded_and_comes_back() -> Result<()> {
         let again = pktgen(sender, &["--vip", VIP, "--count", "10"], &[])?;
         assert!(again.status.success(), "{again:?}");
 
+        let six = ["--vip", "2001:db8:f::9", "--mac", "02:00:00:00:00:09", "--count", "10", "--rate", "1000"];
+        let over_ipv6 = pktgen(sender, &six, &[])?;
+        assert!(
+            over_ipv6.stdout.lines().any(|line| line.split_whitespace().nth(1) == Some("10")),
+            "{over_ipv6:?}"
+        );
+
         for (arguments, expected) in [
             (["--vip", "198.51.100.99"], "has no MAC address on eth0 yet"),
             (["--vip", "2001:db8:f::9"], "has no MAC address on eth0 yet"),
