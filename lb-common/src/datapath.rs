@@ -150,6 +150,8 @@ enum Refusal {
     Echo,
     /// Its sender should hear that it may pass no further router.
     TimeExceeded,
+    /// Its sender should hear that nobody serves.
+    Reject,
     /// Its sender should hear how long it may be.
     TooBig {
         /// Octets of the longest IP packet.
@@ -379,7 +381,9 @@ fn refuse<P: Packet, T: Tables>(
         Refusal::Pass(reason) => Verdict::Pass(reason),
         Refusal::Drop(reason) => Verdict::Drop(reason),
         Refusal::Echo => answer::echo(packet, datagram),
-        Refusal::TimeExceeded | Refusal::TooBig { .. } => answer::error(packet, tables, datagram, refusal),
+        Refusal::TimeExceeded | Refusal::Reject | Refusal::TooBig { .. } => {
+            answer::error(packet, tables, datagram, refusal)
+        }
     };
     match (verdict, service) {
         (Verdict::Drop(reason), Some(service)) => tables.count_dropped(service, reason),

@@ -110,6 +110,8 @@ flags! {
         BY_SOURCE = 1,
         /// Every flow between two addresses goes to the same backend, fragments included.
         BY_ADDRESSES = 2,
+        /// Nobody can serve: who begins a flow that has no backend is told so.
+        REJECTS = 4,
     }
 }
 
@@ -157,6 +159,13 @@ impl ServiceFlags {
     #[must_use]
     pub const fn with_scheduler(self, scheduler: Scheduler) -> Self {
         ServiceFlags(self.0 & !(0xf << 4) | (scheduler.0 as u32) << 4)
+    }
+
+    /// Whether a stable slot alone says where a flow goes, and nobody asks for more.
+    #[inline(always)]
+    #[must_use]
+    pub const fn follows_slot(self) -> bool {
+        self.0 & (0xf << 4 | ServiceFlags::REJECTS.0) == 0
     }
 
     /// Its scheduler.

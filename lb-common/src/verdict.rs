@@ -101,6 +101,8 @@ reasons! {
         TimeExceeded = "time_exceeded",
         /// Too long for the way to the backend: "fragmentation needed" or "packet too big".
         TooBig = "too_big",
+        /// It begins a flow, and none of the service's backends can serve: "port unreachable".
+        Rejected = "rejected",
     }
 }
 

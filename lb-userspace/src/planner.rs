@@ -26,7 +26,7 @@ use crate::config::{self, Config, MapSizes};
 use crate::fitness::{Fitness, Fitnesses, UNDECIDED};
 use crate::image::Image;
 use crate::next_hop::NextHops;
-use crate::roster::{self, BackendId, Member, Roster, State};
+use crate::roster::{self, BackendId, Member, Roster, ServiceId, State};
 
 pub use course::Progress;
 use course::{Courses, Generation, Wanted};
@@ -171,7 +171,15 @@ impl Planner {
             });
             let former = present.tables.get(&roll.number);
             let slots = self.courses.advance(service, roll, &wanted, former, census, now);
-            vips::place_service(&mut desired.image, vips[&service.vip], service, roll, wanted.turns());
+            let all_down = fitnesses.get(&ServiceId::of(service)).and_then(|fitness| fitness.all_down);
+            vips::place_service(
+                &mut desired.image,
+                vips[&service.vip],
+                service,
+                roll,
+                wanted.turns(),
+                all_down,
+            );
             place_backends(&mut desired.image, roll.number, &members);
             let progress = self.courses.progress(service, roll.number, &slots, now);
             desired.image.tables.insert(roll.number, slots.clone());

@@ -49,6 +49,7 @@ pub fn error<P: Packet, T: Tables>(
     let version = datagram.network.version;
     let (silent, answer, about, word) = match refusal {
         Refusal::TooBig { mtu } => (DropReason::ExceedsMtu, Answer::TooBig, icmp::too_big(version), mtu),
+        Refusal::Reject => (DropReason::NoBackend, Answer::Rejected, icmp::port_unreachable(version), 0),
         _ => (DropReason::HopLimit, Answer::TimeExceeded, icmp::time_exceeded(version), 0),
     };
     let about_error = matches!(datagram.protocol, Protocol::ICMP | Protocol::ICMPV6);
@@ -60,9 +61,9 @@ pub fn error<P: Packet, T: Tables>(
     if !may {
         return Verdict::Drop(silent);
     }
-    // "Packet too big" is about the way to the VIP; time runs out at this node.
+    // "Packet too big" is about the way to the VIP, and a port is the VIP's; time runs out at this node.
     let from = match refusal {
-        Refusal::TooBig { .. } => None,
+        Refusal::TooBig { .. } | Refusal::Reject => None,
         _ => tables.own_address(version),
     };
     let from = from.unwrap_or(datagram.network.destination);

@@ -35,7 +35,7 @@ fn forward<P: Packet>(packet: &mut P, backend: &Backend, key: HashKey) -> Result
         Refusal::Drop(reason) => reason,
         // Nobody has to be told: the sender is the one that counts.
         Refusal::TooBig { .. } => DropReason::ExceedsMtu,
-        Refusal::Pass(_) | Refusal::Echo | Refusal::TimeExceeded => DropReason::BadHeader,
+        Refusal::Pass(_) | Refusal::Echo | Refusal::TimeExceeded | Refusal::Reject => DropReason::BadHeader,
     })
 }
 

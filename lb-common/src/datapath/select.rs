@@ -5,10 +5,10 @@ use super::pinned::{self, Phase, Question};
 use super::{Owner, Refusal, Route, Tables};
 use crate::flow::Protocol;
 use crate::packet::Packet;
-use crate::service::{QuicKey, Scheduler, Service};
+use crate::service::{QuicKey, Scheduler, Service, ServiceFlags};
 use crate::slot::{BackendIndex, slot_of};
 use crate::verdict::DropReason;
-use crate::wire::{ports, quic};
+use crate::wire::{ports, quic, tcp};
 
 /// By what the packet itself says, else by the slot that its flow falls into, and by what is known of the flow where
 /// the slot alone doesn't say it.
@@ -27,11 +27,33 @@ pub fn route<P: Packet, T: Tables>(
     }
     let slot = tables.slot(service, slot_of(flow_hash, service.slots));
     let slot = slot.ok_or(Refusal::Drop(DropReason::NoBackend))?;
-    if slot.is_stable() && service.flags.scheduler() == Scheduler::HASH {
+    if slot.is_stable() && service.flags.follows_slot() {
         return route(slot.current());
     }
     let phase = Phase::from_number(packet.forget(pinned::phase(packet, datagram, owner) as u64));
-    route(tables.pinned(&Question { service: *service, slot, flow_hash, phase }))
+    let backend = if slot.is_stable() && service.flags.scheduler() == Scheduler::HASH {
+        slot.current()
+    } else {
+        tables.pinned(&Question { service: *service, slot, flow_hash, phase })
+    };
+    let is_rejected = backend == BackendIndex::NONE && service.flags.has(ServiceFlags::REJECTS);
+    if is_rejected && begins(packet, datagram, phase) {
+        return Err(Refusal::Reject);
+    }
+    route(backend)
+}
+
+/// Whether a flow may begin with this packet.
+#[inline(always)]
+fn begins(packet: &impl Packet, datagram: &Datagram, phase: Phase) -> bool {
+    match phase {
+        Phase::First => true,
+        Phase::Middle | Phase::Last | Phase::Related => false,
+        Phase::Datagram if datagram.protocol == Protocol::TCP => {
+            tcp::flags(packet, datagram.offset).is_some_and(tcp::Flags::begins)
+        }
+        Phase::Datagram => true,
+    }
 }
 
 /// The backend that a QUIC packet names itself, whatever address its client has by now.

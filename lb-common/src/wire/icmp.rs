@@ -64,6 +64,16 @@ pub const fn time_exceeded(version: IpVersion) -> TypeAndCode {
     }
 }
 
+/// "Port unreachable".
+#[inline(always)]
+#[must_use]
+pub const fn port_unreachable(version: IpVersion) -> TypeAndCode {
+    match version {
+        IpVersion::V4 => [3, 3],
+        IpVersion::V6 => [1, 4],
+    }
+}
+
 /// "Fragmentation needed and DF set", "packet too big".
 #[inline(always)]
 #[must_use]

@@ -90,22 +90,22 @@ mod tests {
     use super::*;
 
     /// A change here makes [`lb_common::LAYOUT`] go up.
-    const DEFINED: &str = "layout 1
+    const DEFINED: &str = "layout 2
 BACKENDS: type 2, key 4, value 64
 BACKEND_COUNTERS: type 6, key 4, value 16
 ERRORS_SENT: type 9, key 16, value 4
 EVENTS: type 27, key 0, value 0
-EVENTS_LOST: type 6, key 4, value 176
-EVENT_RATIONS: type 6, key 4, value 176
+EVENTS_LOST: type 6, key 4, value 184
+EVENT_RATIONS: type 6, key 4, value 184
 FORGOTTEN: type 6, key 4, value 8
 FRAGMENTS: type 9, key 40, value 16
 INTERFACES: type 25, key 4, value 8
-NODE_COUNTERS: type 6, key 4, value 176
+NODE_COUNTERS: type 6, key 4, value 184
 PINS: type 2, key 4, value 128
 PREFIXES: type 11, key 20, value 8
 QUIC_SERVERS: type 1, key 16, value 4
 RATION: type 6, key 4, value 8
-SAMPLING: type 2, key 4, value 96
+SAMPLING: type 2, key 4, value 100
 SERVICES: type 2, key 4, value 32
 SERVICE_COUNTERS: type 6, key 4, value 136
 SETTINGS: type 2, key 4, value 40

@@ -10,6 +10,7 @@ use lb_common::vip::{Vip, VipFlags};
 
 use crate::address::of_ip;
 use crate::config::{self, Affinity, Config, Fragments, Prefix};
+use crate::health::OnAllDown;
 use crate::image::Image;
 use crate::roster::{BackendId, Roll, Roster};
 
@@ -35,13 +36,21 @@ pub(super) fn place(config: &Config, roster: &mut Roster, image: &mut Image) -> 
 }
 
 /// Adds a service to the image.
-pub(super) fn place_service(image: &mut Image, vip: u32, service: &config::Service, roll: &Roll, turns: u32) {
+pub(super) fn place_service(
+    image: &mut Image,
+    vip: u32,
+    service: &config::Service,
+    roll: &Roll,
+    turns: u32,
+    all_down: Option<OnAllDown>,
+) {
     let mut flags = ServiceFlags::default()
         .with_quic(service.quic_server_id_length)
         .with_scheduler(service.flows.scheduler)
         .with_idle(epochs(service.flows.idle_timeout));
     flags.set(ServiceFlags::BY_SOURCE, service.affinity == Affinity::Source);
     flags.set(ServiceFlags::BY_ADDRESSES, service.fragments == Fragments::ByAddresses);
+    flags.set(ServiceFlags::REJECTS, all_down == Some(OnAllDown::Reject));
     let number = roll.number;
     let entry = Service { index: number, flags, table: number, slots: service.table_size, turns };
     let key = match service.port {

@@ -59,7 +59,9 @@ pub fn check(world: &World, frame: &[u8], has_room: bool, outcome: &Outcome) {
                     assert!(world.answers_echo, "echo requests are not answered");
                     answered::check_echo(frame, outcome);
                 }
-                Answer::TimeExceeded | Answer::TooBig => answered::check_error(frame, answer, outcome),
+                Answer::TimeExceeded | Answer::TooBig | Answer::Rejected => {
+                    answered::check_error(frame, answer, outcome);
+                }
             }
         }
         Verdict::Pass(_) => {

@@ -66,7 +66,8 @@ impl<'world> Player<'world> {
             .run_frame(room.map_or_else(|| Frame::new(frame), |room| Frame::with_headroom(frame, room)));
         laws::check(self.world, frame, headroom.is_none(), &outcome);
         let verdict = laws::verdict_of(&outcome.counted);
-        if let (Verdict::Answer(Answer::TimeExceeded | Answer::TooBig), Some(ip)) = (verdict, Ip::of(frame)) {
+        let is_error = matches!(verdict, Verdict::Answer(answer) if answer != Answer::EchoReply);
+        if let (true, Some(ip)) = (is_error, Ip::of(frame)) {
             assert!(self.told.insert(client(ip.source)), "{} was told already", ip.source);
         }
         outcome

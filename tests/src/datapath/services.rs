@@ -1,9 +1,11 @@
 //! The services that the packets are for, and the network that they are in.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lb_common::backend::Link;
+use lb_common::clock::Tick;
 use lb_common::flow::Protocol;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, slot_of};
@@ -14,9 +16,12 @@ use lb_userspace::config::{
     AdminState, Affinity, Api, Backend, Config, DEFAULT_INSTANCE, Flows, Forwarding, Fragments, Interface,
     Log, MapSizes, Prefix, Service,
 };
+use lb_userspace::fitness::ServiceFitness;
+use lb_userspace::health::OnAllDown;
 use lb_userspace::image::Image;
 use lb_userspace::next_hop::{NextHop, NextHops};
-use lb_userspace::planner::desired;
+use lb_userspace::planner::{Observed, Planner};
+use lb_userspace::roster::ServiceId;
 
 /// The interface that packets come in by: `BPF_PROG_TEST_RUN` says it is the loopback device.
 pub const INGRESS: u32 = 1;
@@ -99,11 +104,17 @@ pub enum Case {
     ByAddresses,
     Quic,
     UdpV6,
+    /// Like the following: nobody serves, and clients are told so.
+    RejectedV4,
+    RejectedV6,
+    RejectedUdp,
+    RejectedUdpV6,
+    RejectedBySource,
 }
 
 impl Case {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Case; 30] = [
+    pub const ALL: [Case; 35] = [
         Case::L2V4,
         Case::L2V6,
         Case::V4InV4,
@@ -134,6 +145,11 @@ impl Case {
         Case::ByAddresses,
         Case::Quic,
         Case::UdpV6,
+        Case::RejectedV4,
+        Case::RejectedV6,
+        Case::RejectedUdp,
+        Case::RejectedUdpV6,
+        Case::RejectedBySource,
     ];
 
     /// Each service has a port of its own.
@@ -160,7 +176,9 @@ impl Case {
             | Case::V6InGueV6
             | Case::V6InGueV4
             | Case::TaggedL2V6
-            | Case::UdpV6 => VIP_V6,
+            | Case::UdpV6
+            | Case::RejectedV6
+            | Case::RejectedUdpV6 => VIP_V6,
             Case::AnyPort | Case::OnePort | Case::ByAddresses => SHARED_V4,
             Case::PrefixV4 => "198.18.7.7",
             Case::LongerPrefixV4 => "198.18.8.8",
@@ -179,7 +197,12 @@ impl Case {
             Case::FarL2 | Case::FarV4InV4 => &[FAR_V4],
             Case::FarV6InV6 => &[FAR_V6],
             Case::Unreachable => &[LOST],
-            Case::Empty => &[],
+            Case::Empty
+            | Case::RejectedV4
+            | Case::RejectedV6
+            | Case::RejectedUdp
+            | Case::RejectedUdpV6
+            | Case::RejectedBySource => &[],
             Case::Many | Case::BySource | Case::ByAddresses | Case::Quic => {
                 &[BACKEND_V4, BACKEND_V6, FAR_V4, FAR_V6]
             }
@@ -215,7 +238,12 @@ impl Case {
     #[must_use]
     pub fn protocol(self) -> Protocol {
         match self {
-            Case::Udp | Case::UdpV6 | Case::Quic | Case::ByAddresses => Protocol::UDP,
+            Case::Udp
+            | Case::UdpV6
+            | Case::Quic
+            | Case::ByAddresses
+            | Case::RejectedUdp
+            | Case::RejectedUdpV6 => Protocol::UDP,
             _ => Protocol::TCP,
         }
     }
@@ -230,6 +258,19 @@ impl Case {
             Case::PrefixV6 => prefix("2001:db8:77::", 48),
             _ => Prefix::of_one(ip(self.vip())),
         }
+    }
+
+    /// Whether health has decided that nobody can serve, and clients are to be told.
+    #[must_use]
+    pub fn rejects(self) -> bool {
+        matches!(
+            self,
+            Case::RejectedV4
+                | Case::RejectedV6
+                | Case::RejectedUdp
+                | Case::RejectedUdpV6
+                | Case::RejectedBySource
+        )
     }
 
     fn service(self) -> Service {
@@ -248,7 +289,11 @@ impl Case {
             port: (self != Case::AnyPort).then(|| self.port()),
             protocol: self.protocol(),
             forwarding: self.forwarding(),
-            affinity: if self == Case::BySource { Affinity::Source } else { Affinity::Flow },
+            affinity: if matches!(self, Case::BySource | Case::RejectedBySource) {
+                Affinity::Source
+            } else {
+                Affinity::Flow
+            },
             fragments: if self == Case::ByAddresses { Fragments::ByAddresses } else { Fragments::Follow },
             quic_server_id_length: if self == Case::Quic { QUIC_SERVER_ID_LENGTH } else { 0 },
             flows: Flows::default_of(self.protocol()),
@@ -346,7 +391,19 @@ pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
         (ip(TAGGED_V4), hop(tagged, NODE_V4)),
         (ip(TAGGED_V6), hop(tagged, NODE_V6)),
     ]);
-    desired(&config, &next_hops).image
+    let rejecting = config.services.iter().zip(Case::ALL).filter(|(_, case)| case.rejects());
+    let fitnesses = rejecting.map(|(service, _)| {
+        let fitness = ServiceFitness { all_down: Some(OnAllDown::Reject), ..ServiceFitness::default() };
+        (ServiceId::of(service), fitness)
+    });
+    let observed = Observed {
+        next_hops: &next_hops,
+        fitnesses: &fitnesses.collect(),
+        census: None,
+        refused: &BTreeMap::new(),
+        now: Tick(0),
+    };
+    Planner::new(config.maps).desired(&config, &Image::default(), observed).image
 }
 
 /// Which of a service's backends its table has for that hash.

@@ -223,6 +223,24 @@ pub fn with_ipv6(frame: &[u8], change: impl FnOnce(&mut Ipv6Header)) -> Vec<u8> 
     [&frame[..Ethernet2Header::LEN], &header.to_bytes(), rest].concat()
 }
 
+/// A frame without tags, options or extension headers, with its TCP header changed.
+pub fn with_tcp(frame: &[u8], change: impl FnOnce(&mut TcpHeader)) -> Vec<u8> {
+    let offset = Ethernet2Header::LEN + if frame[12] == 0x08 { Ipv4Header::MIN_LEN } else { Ipv6Header::LEN };
+    let (mut header, payload) = TcpHeader::from_slice(&frame[offset..]).unwrap();
+    change(&mut header);
+    let sum = match parsed(frame).net.unwrap() {
+        NetSlice::Ipv4(ip) => {
+            header.calc_checksum_ipv4_raw(ip.header().source(), ip.header().destination(), payload)
+        }
+        NetSlice::Ipv6(ip) => {
+            header.calc_checksum_ipv6_raw(ip.header().source(), ip.header().destination(), payload)
+        }
+        NetSlice::Arp(_) => panic!("ARP is not IP"),
+    };
+    header.checksum = sum.unwrap();
+    [&frame[..offset], &header.to_bytes(), payload].concat()
+}
+
 /// The frame as a service's only backend gets it, and by which interface.
 pub fn sent(case: Case, frame: &[u8]) -> (Action, Vec<u8>) {
     let backend = case.backends()[0];

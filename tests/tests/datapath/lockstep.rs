@@ -48,7 +48,7 @@ impl<'world> Lockstep<'world> {
         assert_eq!(counted.node, moved, "counters of the node");
         self.node_before = node;
         let verdict = laws::verdict_of(&counted);
-        if let Verdict::Answer(Answer::TimeExceeded | Answer::TooBig) = verdict {
+        if let Verdict::Answer(Answer::TimeExceeded | Answer::TooBig | Answer::Rejected) = verdict {
             self.remembered.hold();
         }
         self.add(&counted);

@@ -143,6 +143,29 @@ fn when_all_are_down_new_flows_may_be_dropped() -> Result<()> {
 }
 
 #[test]
+fn when_all_are_down_new_flows_may_be_rejected() -> Result<()> {
+    let lab = Lab::new()?;
+    let clinic = Clinic::open(&lab, "on_all_down: reject")?;
+    Host::BACKENDS.into_iter().try_for_each(|host| clinic.fails(host).map(drop))?;
+    clinic.is_told("service v4-in-v4: no backend is healthy: new flows are rejected")?;
+    clinic.is_listed(Backend3, BackendState::Down)?;
+    let error = lab.host(Host::Client).enter(|| {
+        let patience = std::time::Duration::from_secs(10);
+        Ok(std::net::TcpStream::connect_timeout(&(WEB.vip, 80).into(), patience)
+            .map_err(|error| error.kind())
+            .err())
+    })?;
+    assert_eq!(error, Some(std::io::ErrorKind::ConnectionRefused));
+    let status: api::Status = serde_json::from_str(&clinic.balancer.lbctl(&["-o", "json", "status"])?)?;
+    assert!(status.answered.get("rejected").is_some_and(|&count| count > 0), "{status:?}");
+
+    clinic.recovers(Backend2)?;
+    clinic.is_listed(Backend2, BackendState::Active)?;
+    assert_eq!(clinic.takers()?, names(&[Backend2]));
+    Ok(())
+}
+
+#[test]
 fn who_flaps_is_held_down() -> Result<()> {
     let lab = Lab::new()?;
     let clinic = Clinic::open(&lab, "flapping: {falls: 3, within: 1h, hold: 1h, longest: 1h}")?;

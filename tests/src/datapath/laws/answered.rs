@@ -92,7 +92,15 @@ pub(super) fn check_error(frame: &[u8], answer: Answer, outcome: &Outcome) {
 fn check_reason(answer: Answer, case: Case, about: &Ip, error: &Ip, message: &[u8]) {
     let kind = [message[0], message[1]];
     let word = u32::from_be_bytes([message[4], message[5], message[6], message[7]]) as usize;
-    if answer == Answer::TimeExceeded {
+    if answer == Answer::Rejected {
+        assert_eq!((kind, word), (if about.is_v4() { [3, 3] } else { [1, 4] }, 0));
+        assert_eq!(error.source, about.destination);
+        assert!(case.rejects());
+        let payload = about.payload().expect("it was whole");
+        let control = payload.offset + 13 - about.offset;
+        let packet = about.packet().expect("it was whole");
+        assert!(payload.protocol == 17 || packet[control] & 0x16 == 2, "a datagram, or a SYN");
+    } else if answer == Answer::TimeExceeded {
         assert_eq!((kind, word), (if about.is_v4() { [11, 0] } else { [3, 0] }, 0));
         assert!(about.hop_limit <= 1);
         assert_eq!(error.source, ip(if about.is_v4() { NODE_V4 } else { NODE_V6 }));

@@ -1,17 +1,17 @@
 //! What the sender is told. Each row has a client of its own: a client is told only so often.
 
-use lb_common::verdict::Answer::{EchoReply, TimeExceeded, TooBig};
-use lb_common::verdict::DropReason::{ExceedsMtu, HopLimit};
+use lb_common::verdict::Answer::{EchoReply, Rejected, TimeExceeded, TooBig};
+use lb_common::verdict::DropReason::{ExceedsMtu, HopLimit, NoBackend};
 
 use super::{Expected, Row, row};
 use crate::frames::{
     TCP_V4_HEADERS, TCP_V6_HEADERS, echo, echo_reply, error_about, extended, from_client, icmp_error, packet,
-    reply, tagged, with_ipv4, with_ipv6,
+    reply, tagged, with_ipv4, with_ipv6, with_tcp,
 };
 use crate::services::{Case, FAR_MTU, NODE_V4, NODE_V6, VIP_V4, VIP_V6, ip};
 
 pub fn rows() -> Vec<Row> {
-    [echoes(), too_big(), time_exceeded(), silent()].into_iter().flatten().collect()
+    [echoes(), too_big(), time_exceeded(), rejected(), silent()].into_iter().flatten().collect()
 }
 
 fn echoes() -> Vec<Row> {
@@ -109,6 +109,84 @@ fn time_exceeded() -> Vec<Row> {
         row(behaviour, frame, Expected::Answer(Some(case), TimeExceeded, sent))
     })
     .into()
+}
+
+/// Nobody serves, and who begins a flow is told so.
+fn rejected() -> Vec<Row> {
+    let syn = |case, client| with_tcp(&from_client(&packet(case, 0), client), |tcp| tcp.syn = true);
+    let datagram = |case, client| from_client(&packet(case, 20), client);
+    let (case, client) = (Case::RejectedV4, 220);
+    let behind_tags = tagged(&syn(Case::RejectedV4, 221), &[[0x81, 0, 0, 7], [0x81, 0, 0, 9]]);
+    let behind_tag = tagged(&syn(Case::RejectedV6, 222), &[[0x81, 0, 0, 7]]);
+    let options: &[u8] = &[0, 0, 1, 4, 0, 0, 0, 0];
+    let last = with_ipv4(&syn(Case::RejectedV4, 223), |ip| ip.time_to_live = 1);
+    let mut rows: Vec<_> = [
+        ("a SYN", case, syn(case, client)),
+        ("a SYN of IPv6", Case::RejectedV6, syn(Case::RejectedV6, 224)),
+        ("a SYN behind tags", Case::RejectedV4, behind_tags),
+        ("a SYN of IPv6 behind a tag", Case::RejectedV6, behind_tag),
+        (
+            "a SYN behind extension headers",
+            Case::RejectedV6,
+            extended(&syn(Case::RejectedV6, 225), &[(60, options)]),
+        ),
+        ("a SYN that may go no further has arrived", Case::RejectedV4, last),
+        ("a datagram", Case::RejectedUdp, datagram(Case::RejectedUdp, 226)),
+        ("a datagram of IPv6", Case::RejectedUdpV6, datagram(Case::RejectedUdpV6, 227)),
+        (
+            "a datagram behind a tag",
+            Case::RejectedUdp,
+            tagged(&datagram(Case::RejectedUdp, 228), &[[0x81, 0, 0, 7]]),
+        ),
+        (
+            "a SYN of a client that all flows go together of",
+            Case::RejectedBySource,
+            syn(Case::RejectedBySource, 229),
+        ),
+    ]
+    .into_iter()
+    .map(|(behaviour, case, frame)| {
+        let kind = if ip(case.vip()).is_ipv4() { [3, 3] } else { [1, 4] };
+        let sent = error_about(&frame, case.vip(), kind, 0);
+        row(format!("rejected: {behaviour}"), frame, Expected::Answer(Some(case), Rejected, sent))
+    })
+    .collect();
+    let segment = |case, client, change: fn(&mut etherparse::TcpHeader)| {
+        with_tcp(&from_client(&packet(case, 0), client), change)
+    };
+    let silent = [
+        (
+            "a segment of a flow that began",
+            Case::RejectedV4,
+            segment(Case::RejectedV4, 230, |tcp| tcp.ack = true),
+        ),
+        (
+            "a segment of a client's flows",
+            Case::RejectedBySource,
+            segment(Case::RejectedBySource, 231, |tcp| tcp.ack = true),
+        ),
+        ("a reset", Case::RejectedV6, segment(Case::RejectedV6, 232, |tcp| tcp.rst = true)),
+        ("an error about a flow", Case::RejectedV4, icmp_error(VIP_V4, [3, 1], &reply(Case::RejectedV4))),
+        ("a SYN of a service that doesn't reject", Case::Empty, syn(Case::Empty, 233)),
+        (
+            "a datagram from many",
+            Case::RejectedUdp,
+            with_ipv4(&datagram(Case::RejectedUdp, 234), |ip| ip.source = [224, 0, 0, 1]),
+        ),
+    ];
+    rows.extend(silent.map(|(behaviour, case, frame)| {
+        row(format!("not rejected: {behaviour}"), frame, Expected::Drop(Some(case), NoBackend))
+    }));
+    let again = syn(Case::RejectedV4, 235);
+    let sent = error_about(&again, VIP_V4, [3, 3], 0);
+    rows.push(Row {
+        behaviour: "who is rejected isn't told twice at a time".into(),
+        steps: vec![
+            (again.clone(), Expected::Answer(Some(Case::RejectedV4), Rejected, sent)),
+            (again, Expected::Drop(Some(Case::RejectedV4), NoBackend)),
+        ],
+    });
+    rows
 }
 
 /// Nobody is told.
