@@ -13,6 +13,7 @@ mod rewrite;
 mod sample;
 pub mod schedule;
 mod select;
+pub mod watch;
 
 use crate::address::Address;
 use crate::backend::Backend;
@@ -26,12 +27,14 @@ use crate::service::{QuicKey, Service, ServiceKey};
 use crate::siphash::HashKey;
 use crate::slot::{BackendIndex, Slot};
 use crate::standing::Standing;
+use crate::symptom::{Sign, Syn};
 use crate::verdict::{DropReason, End, PassReason, PinEvent, Verdict};
 use crate::vip::{Vip, VipFlags};
 use crate::wire::icmp;
 use crate::wire::ports::Ports;
 use datagram::Datagram;
 use pinned::Question;
+use watch::Sighting;
 
 /// What the datapath asks of its maps, and where it counts.
 pub trait Tables {
@@ -124,6 +127,23 @@ pub trait Tables {
 
     /// Counts what happened to the pin of one of a service's flows.
     fn count_pin(&self, service: u32, event: PinEvent);
+
+    /// Counts what a segment of a watched service shows.
+    ///
+    /// In the kernel this is a function of its own, as [`pinned`](Tables::pinned) is.
+    #[inline(always)]
+    fn watch(&self, sighting: &Sighting)
+    where
+        Self: Sized,
+    {
+        watch::count(self, sighting);
+    }
+
+    /// Remembers a SYN; says whether it was the last one at its place.
+    fn remember_syn(&self, syn: Syn) -> bool;
+
+    /// Counts a sign of how a backend does.
+    fn count_sign(&self, backend: BackendIndex, sign: Sign);
 
     /// Which packets are told of.
     fn sampling(&self) -> Option<&Sampling>;

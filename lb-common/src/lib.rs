@@ -12,6 +12,7 @@
 //! | [`datapath`] | the walk of a packet through them, at the load balancer and at the backend |
 //! | [`verdict`] | how a walk ends, why, and where that is counted |
 //! | [`event`] | what is told of single packets |
+//! | [`symptom`] | what is seen of a backend's troubles |
 //! | [`mark`] | which packets are checks, and of whom |
 //!
 //! This crate has no dependencies, no allocation, no clock, no logging and no reachable panic: the kernel's
@@ -41,6 +42,7 @@ pub mod settings;
 pub mod siphash;
 pub mod slot;
 pub mod standing;
+pub mod symptom;
 pub mod verdict;
 pub mod vip;
 pub mod wire;

@@ -112,6 +112,8 @@ flags! {
         BY_ADDRESSES = 2,
         /// Nobody can serve: who begins a flow that has no backend is told so.
         REJECTS = 4,
+        /// What its flows show of its backends is counted.
+        WATCHED = 8,
     }
 }
 
@@ -165,7 +167,7 @@ impl ServiceFlags {
     #[inline(always)]
     #[must_use]
     pub const fn follows_slot(self) -> bool {
-        self.0 & (0xf << 4 | ServiceFlags::REJECTS.0) == 0
+        self.0 & (0xf << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
     }
 
     /// Its scheduler.

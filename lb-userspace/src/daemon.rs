@@ -9,6 +9,7 @@ mod health;
 mod log;
 mod meet;
 mod memory;
+mod outliers;
 mod recent;
 mod report;
 pub mod running;
@@ -49,6 +50,7 @@ use attachments::Attachments;
 use health::Health;
 use meet::Meetings;
 use memory::Memory;
+use outliers::Seen;
 use recent::Recent;
 use running::{Candidate, Journal, Running};
 use takeover::Takeover;
@@ -105,6 +107,8 @@ pub struct Daemon {
     recent: Recent,
     meetings: Meetings,
     health: Health,
+    /// At the last look at backends' troubles.
+    seen: Seen,
     checks: Checks,
     obstacles: Obstacles,
     /// To be asked what checks came to.
@@ -181,6 +185,7 @@ impl Daemon {
             recent: Recent::default(),
             meetings: Meetings::default(),
             health: Health::start(asked)?,
+            seen: Seen::default(),
             checks: Checks::default(),
             obstacles: Obstacles::new(),
             ask_health,
@@ -220,6 +225,8 @@ impl Daemon {
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut settle = interval(SETTLE);
         settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = interval(outliers::EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watchdog = Watchdog::new();
         loop {
             tokio::select! {
@@ -233,6 +240,10 @@ impl Daemon {
                         self.note(Some(error));
                     }
                     self.follow_meetings();
+                }
+                _ = look.tick() => {
+                    let signs = |index| self.balancer.signs(index);
+                    self.health.look(self.seen.look(&self.config, &self.desired, signs));
                 }
                 () = self.health.changed() => {
                     self.health.take(&self.config);

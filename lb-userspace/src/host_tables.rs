@@ -16,6 +16,7 @@ use lb_common::service::{QuicKey, Service, ServiceKey};
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::Standing;
+use lb_common::symptom::{Sign, Syn};
 use lb_common::verdict::{DropReason, NODE_COUNTERS, NodeCounters, PinEvent, RECEIVED};
 use lb_common::vip::Vip;
 
@@ -34,6 +35,8 @@ pub struct HostTables {
     now: Cell<Tick>,
     fragments: RefCell<BTreeMap<FragmentKey, FragmentRoute>>,
     errors_sent: RefCell<BTreeMap<Address, Tick>>,
+    /// The last SYN at each place.
+    syns: RefCell<BTreeMap<u32, u32>>,
     ration: RefCell<Ration>,
     counters: RefCell<Counters>,
     /// Of the node, since the start.
@@ -58,6 +61,7 @@ impl HostTables {
             now: Cell::default(),
             fragments: RefCell::default(),
             errors_sent: RefCell::default(),
+            syns: RefCell::default(),
             ration: RefCell::default(),
             counters: RefCell::default(),
             numbers: RefCell::new([0; NODE_COUNTERS]),
@@ -112,6 +116,7 @@ impl HostTables {
         self.random.take();
         self.fragments.take();
         self.errors_sent.take();
+        self.syns.take();
         self.ration.take();
         self.counters.take();
         *self.numbers.borrow_mut() = [0; NODE_COUNTERS];
@@ -245,6 +250,15 @@ impl Tables for HostTables {
     fn count_dropped(&self, service: u32, reason: DropReason) {
         let mut counters = self.counters.borrow_mut();
         counters.services.entry(service).or_default().dropped[reason as usize] += 1;
+    }
+
+    fn remember_syn(&self, syn: Syn) -> bool {
+        // The kernel's map holds zeros at first.
+        self.syns.borrow_mut().insert(syn.place, syn.fingerprint).unwrap_or_default() == syn.fingerprint
+    }
+
+    fn count_sign(&self, backend: BackendIndex, sign: Sign) {
+        self.counters.borrow_mut().signs.entry(backend).or_default().count(sign);
     }
 
     fn sampling(&self) -> Option<&Sampling> {

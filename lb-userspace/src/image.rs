@@ -11,6 +11,7 @@ use lb_common::service::{QuicKey, Service, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::Role;
+use lb_common::symptom::Signs;
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 
@@ -44,10 +45,17 @@ pub struct Counters {
     pub services: BTreeMap<u32, ServiceCounters>,
     /// By the backends' numbers.
     pub backends: BTreeMap<BackendIndex, Traffic>,
+    /// What watched services' flows showed, by the backends' numbers.
+    pub signs: BTreeMap<BackendIndex, Signs>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Counters { node: [0; NODE_COUNTERS], services: BTreeMap::new(), backends: BTreeMap::new() }
+        Counters {
+            node: [0; NODE_COUNTERS],
+            services: BTreeMap::new(),
+            backends: BTreeMap::new(),
+            signs: BTreeMap::new(),
+        }
     }
 }

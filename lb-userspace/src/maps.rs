@@ -28,6 +28,7 @@ use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
 use lb_common::standing::Standing;
+use lb_common::symptom::{Signs, Symptoms};
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 
@@ -57,6 +58,7 @@ pub struct Balancer {
     tables: SlotTables,
     backends: Array<MapData, Plain<Backend>>,
     standings: Mapped<Standing>,
+    symptoms: Mapped<Symptoms>,
     pins: Mapped<Bucket>,
     interfaces: DevMapHash<MapData>,
     node_counters: PerCpuArray<MapData, NodeCounters>,
@@ -122,9 +124,10 @@ impl Balancer {
         let tables = SlotTables::new(take("USUAL_TABLES")?, take("TABLES")?, pinned)?;
         let backends = Array::try_from(take("BACKENDS")?)?;
         // Held until the program is loaded, which knows them by their descriptors.
-        let of_flows = [array(take("STANDINGS")?)?, array(take("PINS")?)?];
+        let of_flows = [array(take("STANDINGS")?)?, array(take("PINS")?)?, array(take("SYMPTOMS")?)?];
         let standings = Mapped::new(&of_flows[0], sizes.backends as usize + 1)?;
         let pins = Mapped::new(&of_flows[1], 1 << pin_bits)?;
+        let symptoms = Mapped::new(&of_flows[2], sizes.backends as usize + 1)?;
         let interfaces = DevMapHash::try_from(take("INTERFACES")?)?;
         let node_counters = PerCpuArray::try_from(take("NODE_COUNTERS")?)?;
         let service_counters = PerCpuArray::try_from(take("SERVICE_COUNTERS")?)?;
@@ -141,6 +144,7 @@ impl Balancer {
             tables,
             backends,
             standings,
+            symptoms,
             pins,
             interfaces,
             node_counters,
@@ -329,6 +333,12 @@ impl Balancer {
         &self.standings
     }
 
+    /// What was seen of a backend's flows, if its service is watched.
+    #[must_use]
+    pub fn signs(&self, index: BackendIndex) -> Signs {
+        self.symptoms.get(usize::from(index.0)).map(Symptoms::signs).unwrap_or_default()
+    }
+
     /// What the program has counted, summed over the CPUs, for the services and backends of an image.
     ///
     /// # Errors
@@ -352,7 +362,9 @@ impl Balancer {
             for Plain(cpu) in self.backend_counters.get(&u32::from(index.0), 0)?.iter() {
                 add(sum, *cpu);
             }
+            counters.signs.insert(index, self.signs(index));
         }
+        counters.signs.retain(|_, signs| *signs != Signs::default());
         counters.services.retain(|_, sum| *sum != ServiceCounters::default());
         counters.backends.retain(|_: &BackendIndex, sum| *sum != Traffic::default());
         Ok(counters)

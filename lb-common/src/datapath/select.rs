@@ -2,7 +2,7 @@
 
 use super::datagram::Datagram;
 use super::pinned::{self, Phase, Question};
-use super::{Owner, Refusal, Route, Tables};
+use super::{Owner, Refusal, Route, Tables, watch};
 use crate::flow::Protocol;
 use crate::packet::Packet;
 use crate::service::{QuicKey, Scheduler, Service, ServiceFlags};
@@ -39,6 +39,9 @@ pub fn route<P: Packet, T: Tables>(
     let is_rejected = backend == BackendIndex::NONE && service.flags.has(ServiceFlags::REJECTS);
     if is_rejected && begins(packet, datagram, phase) {
         return Err(Refusal::Reject);
+    }
+    if service.flags.has(ServiceFlags::WATCHED) {
+        watch::watch(packet, tables, datagram, owner, flow_hash, backend);
     }
     route(backend)
 }

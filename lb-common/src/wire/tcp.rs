@@ -1,6 +1,9 @@
-//! TCP's control bits (RFC 9293, section 3.1).
+//! TCP's sequence number and control bits (RFC 9293, section 3.1).
 
 use crate::packet::Packet;
+
+/// Position of the sequence number in the header.
+const SEQUENCE: usize = 4;
 
 /// Position of the control bits in the header.
 const FLAGS: usize = 13;
@@ -18,6 +21,12 @@ pub struct Flags(pub u8);
 #[inline(always)]
 pub fn flags(packet: &impl Packet, offset: usize) -> Option<Flags> {
     packet.octets::<1>(offset + FLAGS).map(|&[octet]| Flags(octet))
+}
+
+/// The sequence number of the segment at `offset`; `None` if the frame ends before.
+#[inline(always)]
+pub fn sequence(packet: &impl Packet, offset: usize) -> Option<u32> {
+    packet.octets::<4>(offset + SEQUENCE).map(|octets| u32::from_be_bytes(*octets))
 }
 
 impl Flags {

@@ -15,6 +15,7 @@ use lb_common::clock::Tick;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc};
 
+use super::outliers::Look;
 use super::through::Obstacles;
 use crate::api;
 use crate::config::Config;
@@ -86,7 +87,15 @@ impl Health {
         });
         let kept = kept.collect();
         // It ends only when this does.
-        let _ = self.orders.send(Order { services, kept });
+        let _ = self.orders.send(Order::Follow { services, kept });
+    }
+
+    /// Tells what was seen of backends' troubles.
+    pub fn look(&self, look: Look) {
+        if !look.is_empty() {
+            // It ends only when this does.
+            let _ = self.orders.send(Order::Look(look));
+        }
     }
 
     /// Waits until something is decided. Nothing is lost if nobody waits any more.

@@ -110,6 +110,8 @@ SERVICES: type 2, key 4, value 32
 SERVICE_COUNTERS: type 6, key 4, value 136
 SETTINGS: type 2, key 4, value 40
 STANDINGS: type 2, key 4, value 16
+SYMPTOMS: type 2, key 4, value 16
+SYNS: type 2, key 4, value 4
 TABLES: type 12, key 4, value 4
 TURNS: type 2, key 4, value 4
 USUAL_TABLES: type 12, key 4, value 4

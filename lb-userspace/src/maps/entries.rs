@@ -5,7 +5,7 @@ use lb_common::{directory, pin};
 use crate::config::MapSizes;
 
 /// Maps that aren't made as large as the program says, and how many entries they get instead.
-pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 13] {
+pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 14] {
     let MapSizes { services, backends, fragments, flows: _ } = sizes;
     let places = 1 << directory_bits(sizes);
     [
@@ -19,6 +19,7 @@ pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 13] {
         ("BACKENDS", backends + 1),
         ("BACKEND_COUNTERS", backends + 1),
         ("STANDINGS", backends + 1),
+        ("SYMPTOMS", backends + 1),
         ("TURNS", services),
         ("PINS", 1 << pin_bits(sizes)),
         ("QUIC_SERVERS", backends),

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use aya::maps::MapData;
 use lb_common::pin::Bucket;
 use lb_common::standing::Standing;
+use lb_common::symptom::Symptoms;
 use memmap2::{MmapOptions, MmapRaw};
 
 /// What may be changed by others while it is looked at.
@@ -28,7 +29,7 @@ macro_rules! shared {
     )* };
 }
 
-shared!(AtomicU32, AtomicU64, Bucket, Standing);
+shared!(AtomicU32, AtomicU64, Bucket, Standing, Symptoms);
 
 // SAFETY: as its elements.
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}

@@ -51,6 +51,8 @@ pub(super) fn place_service(
     flags.set(ServiceFlags::BY_SOURCE, service.affinity == Affinity::Source);
     flags.set(ServiceFlags::BY_ADDRESSES, service.fragments == Fragments::ByAddresses);
     flags.set(ServiceFlags::REJECTS, all_down == Some(OnAllDown::Reject));
+    let outliers = service.health.as_ref().and_then(|health| health.settings.outliers);
+    flags.set(ServiceFlags::WATCHED, outliers.is_some());
     let number = roll.number;
     let entry = Service { index: number, flags, table: number, slots: service.table_size, turns };
     let key = match service.port {

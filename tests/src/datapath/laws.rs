@@ -50,6 +50,7 @@ pub fn verdict_of(counted: &Counters) -> Verdict {
 pub fn check(world: &World, frame: &[u8], has_room: bool, outcome: &Outcome) {
     let verdict = verdict_of(&outcome.counted);
     check_reading(frame, verdict);
+    check_signs(frame, &outcome.counted);
     match verdict {
         Verdict::Forward { .. } => forwarded::check(world, frame, outcome),
         Verdict::Answer(answer) => {
@@ -93,6 +94,18 @@ fn check_reading(frame: &[u8], verdict: Verdict) {
     let to_one = frame.first().is_some_and(|first| first & 1 == 0);
     let is_for_vip = to_one && Ip::of(frame).is_some_and(|ip| !is_mapped(&ip) && is_a_vip(&ip));
     assert_eq!(taken, is_for_vip, "{verdict:?}");
+}
+
+/// Of a watched service's packets only SYNs and resets show anything, and each one thing.
+fn check_signs(frame: &[u8], counted: &Counters) {
+    let Some((backend, signs)) = counted.signs.first_key_value() else { return };
+    assert_eq!((counted.signs.len(), signs.begun + signs.again + signs.resets), (1, 1));
+    let case = Case::ALL.into_iter().rev().find(|case| case.backend() <= *backend);
+    assert!(case.is_some_and(Case::is_watched), "{case:?}");
+    let payload = Ip::of(frame).and_then(|ip| ip.payload()).expect("what shows something has whole headers");
+    let control = frame[payload.offset + 13];
+    assert_eq!(payload.protocol, 6);
+    assert!(if signs.resets > 0 { control & 4 != 0 } else { control & 0x16 == 2 }, "{control:x}: {signs:?}");
 }
 
 /// No IPv6 packet on the wire is from or to such an address (RFC 4291, section 2.5.5.2).

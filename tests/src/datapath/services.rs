@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use lb_common::backend::Link;
 use lb_common::clock::Tick;
 use lb_common::flow::Protocol;
+use lb_common::service::ServiceFlags;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{BackendIndex, slot_of};
 use lb_common::wire::ethernet::Vlan;
@@ -110,11 +111,13 @@ pub enum Case {
     RejectedUdp,
     RejectedUdpV6,
     RejectedBySource,
+    WatchedV4,
+    WatchedV6,
 }
 
 impl Case {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Case; 35] = [
+    pub const ALL: [Case; 37] = [
         Case::L2V4,
         Case::L2V6,
         Case::V4InV4,
@@ -150,6 +153,8 @@ impl Case {
         Case::RejectedUdp,
         Case::RejectedUdpV6,
         Case::RejectedBySource,
+        Case::WatchedV4,
+        Case::WatchedV6,
     ];
 
     /// Each service has a port of its own.
@@ -178,7 +183,8 @@ impl Case {
             | Case::TaggedL2V6
             | Case::UdpV6
             | Case::RejectedV6
-            | Case::RejectedUdpV6 => VIP_V6,
+            | Case::RejectedUdpV6
+            | Case::WatchedV6 => VIP_V6,
             Case::AnyPort | Case::OnePort | Case::ByAddresses => SHARED_V4,
             Case::PrefixV4 => "198.18.7.7",
             Case::LongerPrefixV4 => "198.18.8.8",
@@ -191,9 +197,13 @@ impl Case {
     #[must_use]
     pub fn backends(self) -> &'static [&'static str] {
         match self {
-            Case::L2V6 | Case::V6InV6 | Case::V4InV6 | Case::V6InGueV6 | Case::V4InGueV6 | Case::UdpV6 => {
-                &[BACKEND_V6]
-            }
+            Case::L2V6
+            | Case::V6InV6
+            | Case::V4InV6
+            | Case::V6InGueV6
+            | Case::V4InGueV6
+            | Case::UdpV6
+            | Case::WatchedV6 => &[BACKEND_V6],
             Case::FarL2 | Case::FarV4InV4 => &[FAR_V4],
             Case::FarV6InV6 => &[FAR_V6],
             Case::Unreachable => &[LOST],
@@ -271,6 +281,12 @@ impl Case {
                 | Case::RejectedUdpV6
                 | Case::RejectedBySource
         )
+    }
+
+    /// Whether what its flows show is counted.
+    #[must_use]
+    pub fn is_watched(self) -> bool {
+        matches!(self, Case::WatchedV4 | Case::WatchedV6)
     }
 
     fn service(self) -> Service {
@@ -403,7 +419,12 @@ pub fn image_with(change: impl FnOnce(&mut Config)) -> Image {
         refused: &BTreeMap::new(),
         now: Tick(0),
     };
-    Planner::new(config.maps).desired(&config, &Image::default(), observed).image
+    let mut image = Planner::new(config.maps).desired(&config, &Image::default(), observed).image;
+    for service in image.services.values_mut() {
+        let is_watched = Case::ALL.get(service.index as usize).is_some_and(|case| case.is_watched());
+        service.flags.set(ServiceFlags::WATCHED, is_watched);
+    }
+    image
 }
 
 /// Which of a service's backends its table has for that hash.

@@ -47,7 +47,8 @@ fn on_the_host(image: &Image, frame: &[u8], backend: BackendIndex) -> (Action, O
 fn a_check_leaves_as_traffic_does() {
     let mut kernel = Kernel::load(image());
     let mut checks = 0;
-    for case in Case::ALL.into_iter().filter(|case| ![Case::Unreachable, Case::Empty].contains(case)) {
+    for case in Case::ALL.into_iter().filter(|case| *case != Case::Unreachable && !case.backends().is_empty())
+    {
         for payload in [0, 11, 1000] {
             let frame = packet(case, payload);
             let (action, expected) = sent(case, &frame);

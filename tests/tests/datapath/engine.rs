@@ -9,6 +9,7 @@ use aya::programs::{TestRun, TestRunOptions};
 use lb_common::event::{Event, Sampling};
 use lb_common::siphash::HashKey;
 use lb_common::slot::BackendIndex;
+use lb_common::symptom::Signs;
 use lb_common::verdict::{NODE_COUNTERS, NodeCounters, ServiceCounters, Traffic};
 use lb_userspace::config::MapSizes;
 use lb_userspace::image::{Counters, Image};
@@ -158,6 +159,10 @@ fn difference(after: &Counters, before: &Counters) -> Counters {
     for (index, counters) in &mut moved.backends {
         subtract(counters, before.backends.get(index).copied().unwrap_or_default());
     }
+    for (index, signs) in &mut moved.signs {
+        *signs = signs.since(before.signs.get(index).copied().unwrap_or_default());
+    }
+    moved.signs.retain(|_, moved| *moved != Signs::default());
     moved.services.retain(|_, moved| *moved != ServiceCounters::default());
     moved.backends.retain(|_: &BackendIndex, moved| *moved != Traffic::default());
     moved

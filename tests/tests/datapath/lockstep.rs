@@ -51,6 +51,9 @@ impl<'world> Lockstep<'world> {
         if let Verdict::Answer(Answer::TimeExceeded | Answer::TooBig | Answer::Rejected) = verdict {
             self.remembered.hold();
         }
+        if !counted.signs.is_empty() {
+            self.remembered.note_syn();
+        }
         self.add(&counted);
         verdict
     }
@@ -65,6 +68,12 @@ impl<'world> Lockstep<'world> {
             sum.answered += counted.answered;
             sum.pins.iter_mut().zip(counted.pins).for_each(|(sum, counted)| *sum += counted);
             sum.dropped.iter_mut().zip(counted.dropped).for_each(|(sum, counted)| *sum += counted);
+        }
+        for (backend, counted) in &counted.signs {
+            let sum = sum.signs.entry(*backend).or_default();
+            sum.begun += counted.begun;
+            sum.again += counted.again;
+            sum.resets += counted.resets;
         }
         for (backend, counted) in &counted.backends {
             let sum = sum.backends.entry(*backend).or_default();

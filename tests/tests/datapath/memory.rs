@@ -56,7 +56,9 @@ fn locked(map: &MapInfo) -> u64 {
 /// The object's maps, by the names that they have in the kernel: at most 15 octets.
 fn names() -> BTreeSet<String> {
     let object = Object::parse(programs::BALANCER).unwrap();
-    object.maps.keys().map(|name| name.chars().take(15).collect()).collect()
+    // Of another program alone.
+    let maps = object.maps.keys().filter(|name| *name != "CHECKS");
+    maps.map(|name| name.chars().take(15).collect()).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the loaded program remembers of packets, in our hands: so that its time passes when we say so.
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
 
@@ -13,6 +13,9 @@ pub struct Remembered {
     fragments: Hash<{ size_of::<FragmentKey>() }, { size_of::<FragmentRoute>() }>,
     errors_sent: HashMap<MapData, [u8; 16], u32>,
     ration: PerCpuArray<MapData, u64>,
+    syns: Array<MapData, u32>,
+    /// Whether there are any.
+    has_syns: bool,
 }
 
 /// How far ahead of the clock an error must have been sent to be of the present tick until it is forgotten.
@@ -31,6 +34,8 @@ impl Remembered {
             fragments: map("FRAGMENTS").try_into().unwrap(),
             errors_sent: map("ERRORS_SENT").try_into().unwrap(),
             ration: map("RATION").try_into().unwrap(),
+            syns: map("SYNS").try_into().unwrap(),
+            has_syns: false,
         }
     }
 
@@ -38,7 +43,15 @@ impl Remembered {
     pub fn clear(&mut self) {
         let parts: Vec<_> = self.fragments.keys().collect::<Result<_, _>>().unwrap();
         parts.iter().for_each(|key| self.fragments.remove(key).unwrap());
+        if std::mem::take(&mut self.has_syns) {
+            (0..self.syns.len()).for_each(|place| self.syns.set(place, 0, 0).unwrap());
+        }
         self.tick();
+    }
+
+    /// A SYN may be remembered.
+    pub fn note_syn(&mut self) {
+        self.has_syns = true;
     }
 
     /// Who was sent an error may be sent one again.

@@ -27,6 +27,7 @@ fn entries(kernel: &mut Kernel, sizes: MapSizes) -> [BTreeMap<String, u32>; 2] {
         ("USUAL_TABLES", services),
         ("BACKENDS", backends + 1),
         ("STANDINGS", backends + 1),
+        ("SYMPTOMS", backends + 1),
         ("TURNS", services),
         ("PINS", flows.div_ceil(16).next_power_of_two()),
         ("QUIC_SERVERS", backends),

@@ -7,8 +7,10 @@ pub mod forwarded;
 mod fragmented;
 mod passed;
 mod quic;
+mod watched;
 
 use lb_common::slot::BackendIndex;
+use lb_common::symptom::Sign;
 use lb_common::verdict::{Answer, DropReason, PassReason, RECEIVED, Traffic, Verdict};
 use lb_userspace::image::Counters;
 
@@ -28,6 +30,8 @@ pub enum Expected {
     Drop(Option<Case>, DropReason),
     /// To the service's only backend.
     Forward(Case),
+    /// To the service's only backend, and it shows that.
+    Shows(Case, Sign),
     /// To that one of the service's backends, as these octets.
     To(Case, usize, Action, Vec<u8>),
     /// With these octets.
@@ -47,6 +51,7 @@ pub fn rows() -> Vec<Row> {
         control::rows(),
         fragmented::rows(),
         quic::rows(),
+        watched::rows(),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -75,6 +80,12 @@ fn outcome_of(frame: &[u8], expected: &Expected) -> Outcome {
         }
         Expected::Forward(case) => {
             forwarded(&mut counted, *case, 0);
+            let (action, frame) = sent(*case, frame);
+            (Verdict::Forward { egress: INGRESS }, action, frame)
+        }
+        Expected::Shows(case, sign) => {
+            forwarded(&mut counted, *case, 0);
+            counted.signs.entry(case.backend()).or_default().count(*sign);
             let (action, frame) = sent(*case, frame);
             (Verdict::Forward { egress: INGRESS }, action, frame)
         }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod kinds;
+mod outliers;
 mod reaction;
 
 use lb_tests::balancer;

@@ -13,6 +13,7 @@ use lb_common::backend::{self, Backend};
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::datapath::pinned::{self, Question};
+use lb_common::datapath::watch::{self, Sighting};
 use lb_common::directory::{self, ServiceEntry, VipEntry, find};
 use lb_common::event::{Event, Sampling};
 use lb_common::flow::IpVersion;
@@ -24,6 +25,7 @@ use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{self, BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
+use lb_common::symptom::{self, Sign, Symptoms, Syn};
 use lb_common::verdict::{self, DropReason, NodeCounters, PinEvent, RECEIVED, ServiceCounters, Traffic};
 use lb_common::vip::Vip;
 use lb_ebpf::packet;
@@ -122,6 +124,14 @@ static SERVICE_COUNTERS: PerCpuArray<ServiceCounters, { service::CAPACITY }> = P
 /// What a backend was sent.
 #[btf_map]
 static BACKEND_COUNTERS: PerCpuArray<Traffic, { backend::CAPACITY }> = PerCpuArray::new();
+
+/// What is seen of backends' troubles, by their number.
+#[btf_map]
+static SYMPTOMS: Array<Symptoms, { backend::CAPACITY }, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// The last SYN at each place.
+#[btf_map]
+static SYNS: Array<Word32, { symptom::SYNS }> = Array::new();
 
 /// Which packets are told of.
 #[btf_map]
@@ -319,6 +329,27 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn watch(&self, sighting: &Sighting) {
+        let [first, second, third] = sighting.words();
+        lb_watch(first, second, third);
+    }
+
+    #[inline(always)]
+    fn remember_syn(&self, syn: Syn) -> bool {
+        let Some(place) = SYNS.get(syn.place) else { return false };
+        let former = place.load();
+        place.store(syn.fingerprint);
+        former == syn.fingerprint
+    }
+
+    #[inline(always)]
+    fn count_sign(&self, backend: BackendIndex, sign: Sign) {
+        if let Some(symptoms) = SYMPTOMS.get(u32::from(backend.0)) {
+            symptoms.count(sign);
+        }
+    }
+
+    #[inline(always)]
     fn sampling(&self) -> Option<&Sampling> {
         SAMPLING.get(0)
     }
@@ -355,6 +386,14 @@ impl Tables for Maps {
 pub extern "C" fn lb_pinned(first: u64, second: u64, third: u64, fourth: u64, fifth: u64) -> u64 {
     let question = Question::from_words([first, second, third, fourth, fifth]);
     u64::from(pinned::backend(&Maps { ingress: 0 }, &question).0)
+}
+
+/// Counts what a segment of a watched service shows: see [`Tables::watch`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lb_watch(first: u64, second: u64, third: u64) -> u64 {
+    watch::count(&Maps { ingress: 0 }, &Sighting::from_words([first, second, third]));
+    0
 }
 
 /// This CPU's counters.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lb_common::clock::Tick;
 use tokio::sync::mpsc;
 
+use super::super::outliers::Look;
 use super::AT_ONCE;
 use super::finding::{Findings, Found, Pool, fitness};
 use super::shown::shown;
@@ -15,10 +16,12 @@ use crate::fitness::ServiceFitness;
 use crate::health::{Kept, Moment, Monitor};
 use crate::roster::{BackendId, ServiceId};
 
-/// Who is to be checked from now on, and what is known of them from before.
-pub(super) struct Order {
-    pub services: BTreeMap<ServiceId, Wanted>,
-    pub kept: BTreeMap<(ServiceId, BackendId), Kept>,
+/// What the checks' thread is told.
+pub(super) enum Order {
+    /// Who is to be checked from now on, and what is known of them from before.
+    Follow { services: BTreeMap<ServiceId, Wanted>, kept: BTreeMap<(ServiceId, BackendId), Kept> },
+    /// What was seen of backends' troubles.
+    Look(Look),
 }
 
 /// What of a service the checks don't ask for.
@@ -46,17 +49,24 @@ pub(super) async fn run(
     };
     loop {
         tokio::select! {
-            order = orders.recv() => {
-                let Some(Order { services, kept }) = order else { return };
-                about.clear();
-                let services = services.into_iter().map(|(id, Wanted { name, kind, via, obstacle, service })| {
-                    about.insert(id, About { name, kind, via, obstacle });
-                    (id, service)
-                });
-                let services: BTreeMap<_, _> = services.collect();
-                monitor.follow(services, |id, backend| kept.get(&(*id, backend.clone())).copied());
-                about.keys().for_each(|id| tell(&monitor, id, findings, tick));
-            }
+            order = orders.recv() => match order {
+                None => return,
+                Some(Order::Follow { services, kept }) => {
+                    about.clear();
+                    let services = services.into_iter().map(|(id, Wanted { name, kind, via, obstacle, service })| {
+                        about.insert(id, About { name, kind, via, obstacle });
+                        (id, service)
+                    });
+                    let services: BTreeMap<_, _> = services.collect();
+                    monitor.follow(services, |id, backend| kept.get(&(*id, backend.clone())).copied());
+                    about.keys().for_each(|id| tell(&monitor, id, findings, tick));
+                }
+                Some(Order::Look(look)) => for (id, traffic) in &look {
+                    if monitor.look(id, traffic) {
+                        tell(&monitor, id, findings, tick);
+                    }
+                },
+            },
             id = monitor.changed() => tell(&monitor, &id, findings, tick),
             Some(asked) = ask.recv() => {
                 // Whoever asked may have gone.
