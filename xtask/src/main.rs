@@ -211,7 +211,10 @@ fn bench(what: Bench) -> Result<()> {
     if matches!(what, Bench::Rate { .. }) {
         setup::programs_of_rate(&workspace())?;
     }
-    if matches!(what, Bench::Control { .. } | Bench::Pktgen { .. } | Bench::Rate { .. }) {
+    if matches!(
+        what,
+        Bench::Control { .. } | Bench::Health { .. } | Bench::Pktgen { .. } | Bench::Rate { .. }
+    ) {
         cargo(&["build", "--release", "--quiet", "--package", "lb-userspace", "--bins"])?;
     }
     let program = workspace().join("target/release/lb-bench");
@@ -223,9 +226,11 @@ fn bench(what: Bench) -> Result<()> {
         Bench::Consistency { .. } | Bench::Instructions { .. } | Bench::Report { .. } => {
             Command::new(program)
         }
-        Bench::Control { .. } | Bench::Datapath { .. } | Bench::Pktgen { .. } | Bench::Rate { .. } => {
-            programs::as_root(&program)?
-        }
+        Bench::Control { .. }
+        | Bench::Datapath { .. }
+        | Bench::Health { .. }
+        | Bench::Pktgen { .. }
+        | Bench::Rate { .. } => programs::as_root(&program)?,
     };
     // It takes this process's place, so that Ctrl-C reaches it alone.
     Err(bench.args(what.arguments()).exec()).context("target/release/lb-bench")
