@@ -32,7 +32,8 @@ pub fn route<P: Packet, T: Tables>(
     }
     let phase = Phase::from_number(packet.forget(pinned::phase(packet, datagram, owner) as u64));
     let backend = if slot.is_stable() && service.flags.scheduler() == Scheduler::HASH {
-        slot.current()
+        // Not the value that goes on above: the compiler would compute it for this way, too.
+        BackendIndex(packet.forget(u64::from(slot.current().0)) as u16)
     } else {
         tables.pinned(&Question { service: *service, slot, flow_hash, phase })
     };
@@ -50,12 +51,11 @@ pub fn route<P: Packet, T: Tables>(
 #[inline(always)]
 fn begins(packet: &impl Packet, datagram: &Datagram, phase: Phase) -> bool {
     match phase {
-        Phase::First => true,
-        Phase::Middle | Phase::Last | Phase::Related => false,
         Phase::Datagram if datagram.protocol == Protocol::TCP => {
             tcp::flags(packet, datagram.offset).is_some_and(tcp::Flags::begins)
         }
-        Phase::Datagram => true,
+        Phase::First | Phase::Datagram => true,
+        Phase::Middle | Phase::Last | Phase::Related => false,
     }
 }
 
