@@ -25,6 +25,7 @@ pub struct Health {
 }
 
 /// A service by its backends' health.
+#[expect(clippy::struct_excessive_bools, reason = "each may hold beside the others")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceHealth {
     /// Its name.

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::health::{Check, CheckState, Health, Latency, ServiceHealth};
 use super::{Problem, Tasks};
 
-/// The format (OpenMetrics 1.0).
+/// The format (`OpenMetrics` 1.0).
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) fn routes() -> OpenApiRouter<Tasks> {

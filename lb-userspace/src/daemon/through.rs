@@ -38,12 +38,11 @@ impl Daemon {
         let interfaces = self.checks.interfaces();
         let found = vips.into_iter().filter_map(|vip| {
             // Where the program can't be, nothing else matters.
-            let reason = match &attached {
-                Err(error) => format!("{error:#}"),
-                Ok(()) => {
-                    let hop = self.network.next_hops.get(&vip)?;
-                    obstacle(vip, hop, &interfaces, &self.network)?.to_string()
-                }
+            let reason = if let Err(error) = &attached {
+                format!("{error:#}")
+            } else {
+                let hop = self.network.next_hops.get(&vip)?;
+                obstacle(vip, hop, &interfaces, &self.network)?.to_string()
             };
             Some((vip, reason))
         });
