@@ -197,8 +197,8 @@ impl Daemon {
         // Where packets can be sent depends on the modes.
         daemon.in_driver = daemon.attachments.in_driver();
         daemon.update()?;
-        daemon.check_health()?;
         daemon.follow_checks()?;
+        daemon.check_health()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
         tokio::spawn(async {

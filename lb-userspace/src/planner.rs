@@ -24,6 +24,7 @@ use crate::address::of_ip;
 use crate::census::{Census, Pinning, Question};
 use crate::config::{self, Config, MapSizes};
 use crate::fitness::{Fitness, Fitnesses, UNDECIDED};
+use crate::health::Condition;
 use crate::image::Image;
 use crate::next_hop::NextHops;
 use crate::roster::{self, BackendId, Member, Roster, ServiceId, State};
@@ -77,6 +78,8 @@ pub struct DesiredBackend {
     pub former_slots: u32,
     /// Why it takes no new flows, unless its operator wants it so.
     pub obstacle: Option<Obstacle>,
+    /// Whether its checks fail; it may be used all the same.
+    pub is_failing: bool,
 }
 
 /// What was observed.
@@ -299,6 +302,7 @@ fn backends(
                 slots: wanted.share(member.number),
                 former_slots: progress.former.get(&member.number).copied().unwrap_or_default(),
                 obstacle: member.obstacle.clone(),
+                is_failing: member.fitness().condition == Condition::Down,
             };
             (place(id).unwrap_or(usize::MAX), desired)
         })

@@ -3,6 +3,8 @@
 //! Pure: what was observed and the time are arguments.
 
 mod kept;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, AdminState, Config, DownFlows, Prefix};
 use crate::fitness::{Fit, Fitness, Fitnesses};
-use crate::health::WHOLE;
+use crate::health::{Condition, OnAllDown, WHOLE};
 use crate::numbers::Numbers;
 use crate::planner::Obstacle;
 pub use kept::Kept;
@@ -161,12 +163,13 @@ impl Roster {
                 member.leaving_since.get_or_insert(now);
             }
             let fitnesses = fitnesses.get(&id);
+            let are_known = roll.has_known(service);
             for backend in &service.backends {
                 let key = BackendId::of(backend);
                 let fitness = fitnesses.and_then(|fitnesses| fitnesses.backends.get(&key));
                 let Some(number) = self.backends.of(&(id, key.clone())) else { continue };
                 let number = BackendIndex(number as u16);
-                let member = roll.members.entry(key).or_insert_with(|| Member::new(number));
+                let member = roll.members.entry(key).or_insert_with(|| Member::beside(are_known, number));
                 member.follow(service, backend, now);
                 if service.health.is_none() {
                     member.fitness = Fitness::default();
@@ -176,8 +179,9 @@ impl Roster {
             }
             for (key, member) in &mut roll.members {
                 member.reach(way(service, key.address), now);
-                member.decide(service, now);
             }
+            roll.stand_in(service);
+            roll.members.values_mut().for_each(|member| member.decide(service, now));
             roll.weigh();
             self.rolls.insert(id, roll);
         }
@@ -257,6 +261,40 @@ impl Roster {
 }
 
 impl Roll {
+    /// Whether there are backends that checks have shown to be up, and that stay.
+    fn has_known(&self, service: &config::Service) -> bool {
+        let stays = |backend: &&config::Backend| backend.state == AdminState::Active && backend.weight > 0;
+        let mut staying = service.backends.iter().filter(stays);
+        service.health.is_some()
+            && staying.any(|backend| {
+                let member = self.members.get(&BackendId::of(backend));
+                member.is_some_and(|member| member.fitness.condition == Condition::Up)
+            })
+    }
+
+    /// Where nobody would take new flows by what health has decided, those do that are only not preferred; if there are none,
+    /// and new flows are to be forwarded all the same, those whose checks fail.
+    ///
+    /// Health decides anew as soon as it knows of a change, and doesn't know who can't be reached: flows don't wait for that.
+    fn stand_in(&mut self, service: &config::Service) {
+        let Some(health) = &service.health else { return };
+        if self.members.values().any(Member::would_take) {
+            return;
+        }
+        let can = |obstacle: fn(&Obstacle) -> bool| {
+            move |member: &&mut Member| member.is_wanted() && member.obstacle.as_ref().is_some_and(obstacle)
+        };
+        let standby = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Standby(_));
+        let failing = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Failing(_));
+        let mut found: Vec<&mut Member> = self.members.values_mut().filter(can(standby)).collect();
+        if found.is_empty() && health.settings.on_all_down == OnAllDown::Forward {
+            found = self.members.values_mut().filter(can(failing)).collect();
+        }
+        for member in found {
+            (member.obstacle, member.down_since) = (None, None);
+        }
+    }
+
     /// Shares of a weight of 1 are no whole numbers: where one has only a part of its weight, all are as large as they can
     /// be. Tables go by their ratios alone.
     fn weigh(&mut self) {
@@ -272,6 +310,15 @@ impl Roll {
 }
 
 impl Member {
+    /// A new one; if others are known to be up, it waits for its first check.
+    fn beside(are_known: bool, number: BackendIndex) -> Self {
+        let mut member = Member::new(number);
+        if are_known {
+            member.fitness.fit = Fit::Old("not checked yet".into());
+        }
+        member
+    }
+
     fn new(number: BackendIndex) -> Self {
         Member {
             number,
@@ -332,6 +379,16 @@ impl Member {
         let wants = self.wants(service, now);
         self.is_void |= self.taking != Takes::NONE && wants == Takes::NONE;
         self.taking = if self.is_void { Takes::NONE } else { wants };
+    }
+
+    /// Whether its operator wants it to take new flows.
+    fn is_wanted(&self) -> bool {
+        self.wanted == AdminState::Active && self.leaving_since.is_none() && self.weight > 0
+    }
+
+    /// Whether it takes new flows, as far as is known before it was decided.
+    fn would_take(&self) -> bool {
+        self.is_wanted() && self.obstacle.is_none()
     }
 
     /// Whether time, or a look through the connection table, would change what it takes.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use lb_common::LAYOUT;
 use lb_tests::backend::Backend;
 use lb_tests::balancer::{self, Balancer};
 use lb_tests::host::Host;
@@ -187,7 +188,7 @@ fn other_maps_take_over() -> Result<()> {
 
         let layout = pins.join("maps/layout");
         fs::remove_file(&layout)?;
-        again("the maps in place are of layout an unknown one instead of 1")?;
+        again(&format!("the maps in place are of layout an unknown one instead of {LAYOUT}"))?;
 
         let sizes = "maps: {services: 100, fragments: 2048}\n".to_owned() + &configuration;
         fs::write(lab.directory().join("lb.yaml"), sizes)?;

@@ -85,7 +85,7 @@ impl Collector for Snapshot {
         for check in checks {
             for (result, count) in [("passed", check.passed), ("failed", check.failed)] {
                 let [service, backend] = of_check(check);
-                let labels = [service, backend, ("result", result)];
+                let labels = [service, backend, ("result", result.to_owned())];
                 family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
             }
         }
@@ -116,7 +116,7 @@ fn each<'a, T, const N: usize>(
     name: &str,
     about: &str,
     all: &'a [T],
-    labels: impl Fn(&'a T) -> [(&'static str, &'a str); N],
+    labels: impl Fn(&'a T) -> [(&'static str, String); N],
     value: impl Fn(&T, MetricEncoder) -> fmt::Result,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, about, None, MetricType::Gauge)?;
@@ -126,12 +126,17 @@ fn each<'a, T, const N: usize>(
     })
 }
 
-fn of_service(service: &ServiceHealth) -> [(&'static str, &str); 1] {
-    [("service", &service.service)]
+fn of_service(service: &ServiceHealth) -> [(&'static str, String); 1] {
+    [("service", escaped(&service.service))]
 }
 
-fn of_check(check: &Check) -> [(&'static str, &str); 2] {
-    [("service", &check.service), ("backend", &check.backend)]
+fn of_check(check: &Check) -> [(&'static str, String); 2] {
+    [("service", escaped(&check.service)), ("backend", escaped(&check.backend))]
+}
+
+/// A label's value as the format wants it, which the library doesn't see to.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// Each for itself, and what is longer than the longest.
@@ -155,7 +160,7 @@ mod tests {
     fn prometheus_reads_them() {
         let bucket = |seconds, count| LatencyBucket { seconds, count };
         let check = Check {
-            service: "web".into(),
+            service: r#"w"e\b"#.into(),
             backend: "alpha".into(),
             kind: "tcp".into(),
             via: "vip".into(),
@@ -178,13 +183,13 @@ mod tests {
         };
         let text = written(Health { services: Vec::new(), checks: vec![check] });
         for line in [
-            "lb_backend_up{service=\"web\",backend=\"alpha\"} 1",
-            "lb_checks_total{service=\"web\",backend=\"alpha\",result=\"failed\"} 2",
-            "lb_check_transitions_total{service=\"web\",backend=\"alpha\"} 3",
-            "lb_check_duration_seconds_bucket{le=\"0.001\",service=\"web\",backend=\"alpha\"} 4",
-            "lb_check_duration_seconds_bucket{le=\"0.01\",service=\"web\",backend=\"alpha\"} 6",
-            "lb_check_duration_seconds_bucket{le=\"+Inf\",service=\"web\",backend=\"alpha\"} 7",
-            "lb_check_duration_seconds_count{service=\"web\",backend=\"alpha\"} 7",
+            "lb_backend_up{service=\"w\\\"e\\\\b\",backend=\"alpha\"} 1",
+            "lb_checks_total{service=\"w\\\"e\\\\b\",backend=\"alpha\",result=\"failed\"} 2",
+            "lb_check_transitions_total{service=\"w\\\"e\\\\b\",backend=\"alpha\"} 3",
+            "lb_check_duration_seconds_bucket{le=\"0.001\",service=\"w\\\"e\\\\b\",backend=\"alpha\"} 4",
+            "lb_check_duration_seconds_bucket{le=\"0.01\",service=\"w\\\"e\\\\b\",backend=\"alpha\"} 6",
+            "lb_check_duration_seconds_bucket{le=\"+Inf\",service=\"w\\\"e\\\\b\",backend=\"alpha\"} 7",
+            "lb_check_duration_seconds_count{service=\"w\\\"e\\\\b\",backend=\"alpha\"} 7",
         ] {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");
         }

@@ -14,9 +14,10 @@ use crate::api::Request;
 use crate::api::config::{
     Changed, Proposal, Proposed, Question, Refusal, Reply, Saved, Shown, ToSave, Unreached, Unsaved,
 };
-use crate::config::Config;
 use crate::config::change::{Change, Dropped, diff};
+use crate::config::{Config, Service};
 use crate::events::{Event, tell};
+use crate::health::probe::Means;
 use crate::kernel_clock;
 use crate::next_hop::Unresolved;
 use crate::planner::{Observed, Tables};
@@ -159,6 +160,9 @@ impl Daemon {
             }
             Proposed::Revert => (running.reverted().map_err(Refusal::Wrong)?, None),
         };
+        if name.is_none() || name.as_deref() != Some(running.file()) {
+            programs_of_file(running, config, &candidate.config).map_err(Refusal::Wrong)?;
+        }
         // Changes that are made together are one step for the maps.
         let possible = fixed::check(config, &candidate.config, &self.planner)
             .and_then(|()| fixed::check(&self.config, &candidate.config, &self.planner));
@@ -247,8 +251,9 @@ impl Daemon {
                 self.note(Some(error));
             }
         })?;
-        self.check_health()?;
-        self.follow_checks()
+        // First what forwards them.
+        self.follow_checks()?;
+        self.check_health()
     }
 
     /// Writes the file, if it is still the one that the text was made of.
@@ -285,6 +290,26 @@ impl Daemon {
             self.recent.note(now, &self.balancer.counters(&self.present)?);
         }
         Ok(())
+    }
+}
+
+/// Programs that check backends run with the rights of `lbd`: who may change it by the API can't have others run than its file
+/// names.
+fn programs_of_file(running: &Running, present: &Config, next: &Config) -> Result<(), String> {
+    let program = |service: &Service| match service.health.as_ref().map(|health| &health.probe.means) {
+        Some(Means::Exec(exec)) => Some(exec.clone()),
+        _ => None,
+    };
+    let known: Vec<_> = present.services.iter().filter_map(program).collect();
+    let is_new = |service: &&Service| program(service).is_some_and(|exec| !known.contains(&exec));
+    match next.services.iter().find(is_new) {
+        None => Ok(()),
+        Some(service) => Err(format!(
+            "service {}: a check of kind exec runs a program with the rights of lbd, so that only its own file can name one; \
+             nothing was changed, write it into {} and lbctl reload",
+            service.name,
+            running.file().display()
+        )),
     }
 }
 

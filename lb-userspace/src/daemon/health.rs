@@ -12,16 +12,18 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use lb_common::clock::Tick;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc};
+use tracing::error;
 
 use super::outliers::Look;
 use super::through::Obstacles;
 use crate::api;
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::events::{Event, tell};
 use crate::fitness::Fitnesses;
-use crate::health::Kept;
+use crate::health::{Condition, Kept};
 use crate::kernel_clock;
 use crate::planner::{Desired, Planner};
 use crate::roster::{BackendId, ServiceId};
@@ -47,12 +49,18 @@ impl Health {
     /// # Errors
     /// The thread can't be started.
     pub fn start(ask: mpsc::Receiver<api::AskHealth>) -> Result<Self> {
+        // What a shell grants a process isn't enough for all checks and connections of the API.
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
         let (orders, taken) = mpsc::unbounded_channel();
         let findings = Arc::new(Findings::default());
         let now = kernel_clock::now()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let told = Arc::clone(&findings);
-        let work = move || runtime.block_on(task::run(taken, ask, &told, now));
+        let work = move || {
+            let _end = EndWithThis;
+            runtime.block_on(task::run(taken, ask, &told, now));
+        };
         thread::Builder::new().name("health".into()).spawn(work).context("starting a thread for checks")?;
         Ok(Health {
             orders,
@@ -80,8 +88,9 @@ impl Health {
             let of_backend = move |backend| {
                 let backend = BackendId::of(backend);
                 let fitness = planner.fitness(service, &backend)?;
+                let is_known = fitness.condition != Condition::Unknown;
                 let kept = Kept { condition: fitness.condition, seconds: fitness.seconds(now) };
-                Some(((id, backend), kept))
+                is_known.then_some(((id, backend), kept))
             };
             service.backends.iter().filter_map(of_backend)
         });
@@ -106,9 +115,9 @@ impl Health {
     /// Takes over what was decided, and tells what is new about services.
     pub fn take(&mut self, config: &Config) {
         for (id, found) in self.findings.take() {
-            let Some(service) = config.services.iter().find(|service| ServiceId::of(service) == id) else {
-                continue;
-            };
+            let is_checked = |service: &&Service| ServiceId::of(service) == id && service.health.is_some();
+            // It may have been decided before that changed.
+            let Some(service) = config.services.iter().find(is_checked) else { continue };
             let former = self.pools.insert(id, found.pool).unwrap_or_default();
             for news in found.pool.news(former) {
                 tell(Event::Health { service: service.name.clone(), news });
@@ -120,6 +129,19 @@ impl Health {
     /// What is decided.
     pub fn fitnesses(&self) -> &Fitnesses {
         &self.fitnesses
+    }
+}
+
+/// Ends the process if this thread panics: packets are balanced as before, and whoever starts `lbd` starts it again. Without checks,
+/// what is down would stay so for ever.
+struct EndWithThis;
+
+impl Drop for EndWithThis {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            error!("the checks' thread has panicked");
+            std::process::abort();
+        }
     }
 }
 

@@ -87,7 +87,10 @@ impl ToldService {
         }
         let (service_name, name) = (service.name.clone(), backend.id.name.clone());
         if told.is_some_and(|told| told.is_failing) && state == BackendState::Active {
-            news.push(Event::Recovered { service: service_name, backend: name.clone() });
+            // What is used although its checks fail is told of as the service's news.
+            if !backend.is_failing {
+                news.push(Event::Recovered { service: service_name, backend: name.clone() });
+            }
             self.backends.insert(name, present);
             return;
         }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::hash::Hash;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -145,7 +146,8 @@ impl<K: Ord + Hash + Clone + Send + 'static> Checker<K> {
             let (probe, target, version) = (check.probe.clone(), check.target, check.version);
             let began = now;
             check.running = Some(self.running.spawn(async move {
-                let report = probe.run(&target).await;
+                let checked = AssertUnwindSafe(probe.run(&target)).catch_unwind().await;
+                let report = checked.unwrap_or_else(|_| Report::broken());
                 Ended { done: Done { key, report, began, late: began.since(due) }, version }
             }));
         }

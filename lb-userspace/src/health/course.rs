@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::circuit::{Breaker, Circuit};
 use super::damping::Damping;
 use super::moment::Moment;
+use super::outlier::Traffic;
 use super::part::{Status, WHOLE};
 use super::pool::Member;
 use super::settings::Settings;
@@ -28,6 +29,8 @@ pub struct Course {
     serving_since: Option<Moment>,
     /// Whether it begins with less than its whole weight.
     begins_gently: bool,
+    /// What was seen of it since it is on trial.
+    pub(super) trial: Traffic,
 }
 
 /// What is kept of a backend over a restart.
@@ -57,6 +60,7 @@ impl Course {
                 Condition::Up => false,
                 Condition::Down => true,
             },
+            trial: Traffic::default(),
         }
     }
 
@@ -133,6 +137,22 @@ impl Course {
     #[must_use]
     pub fn since(&self) -> Moment {
         self.since
+    }
+
+    /// What is to be looked at: what was seen since the last look, or of one on trial since that began, as it has few flows.
+    pub(super) fn seen(&mut self, traffic: Traffic, now: Moment) -> Traffic {
+        if self.status(now) != Status::OnTrial {
+            self.trial = Traffic::default();
+            return traffic;
+        }
+        self.trial.flows = self.trial.flows.saturating_add(traffic.flows);
+        self.trial.troubles = self.trial.troubles.saturating_add(traffic.troubles);
+        self.trial
+    }
+
+    /// Whether it begins with less than its whole weight.
+    pub(super) fn begins_gently(&self) -> bool {
+        self.begins_gently
     }
 
     /// Whether it is used only where too few others are healthy.

@@ -31,6 +31,8 @@ pub struct Monitor<S, K> {
 /// A service whose backends are checked.
 #[derive(Clone, Debug)]
 pub struct Service<K> {
+    /// Whether checks can't leave this node: then those that fail don't count.
+    pub is_obstructed: bool,
     /// How it goes by their health.
     pub settings: Settings,
     /// How they are checked. The same one as before unless it has changed: then they are checked anew.
@@ -92,7 +94,9 @@ where
         for (key, &(_, target)) in &service.backends {
             let is_same = before.is_some_and(|before| {
                 let former = before.backends.get(key).map(|&(_, target)| target);
-                former == Some(target) && Arc::ptr_eq(&before.probe, &service.probe)
+                former == Some(target)
+                    && Arc::ptr_eq(&before.probe, &service.probe)
+                    && before.settings.interval == service.settings.interval
             });
             if !is_same {
                 let at = now + service.settings.interval.first(fastrand::u32(..));
@@ -133,7 +137,10 @@ where
         let watched = self.services.get_mut(id)?;
         let outcome = if report.result.is_ok() { Outcome::Passed } else { Outcome::Failed };
         let former = watched.pool.course(backend)?.condition();
-        let changed = watched.pool.count(backend, outcome, now);
+        // What this node can't do says nothing of the backend.
+        let counts =
+            !report.result.as_ref().is_err_and(|failure| watched.service.is_obstructed || failure.is_local());
+        let changed = counts && watched.pool.count(backend, outcome, now);
         let course = watched.pool.course(backend)?;
         let record = watched.records.entry(backend.clone()).or_default();
         if changed {
@@ -253,7 +260,7 @@ mod tests {
                 (1, (member, Target::direct(first.1))),
                 (2, (member, Target::direct(second.1))),
             ]);
-            let service = Service { settings, probe: Arc::new(probe), backends };
+            let service = Service { settings, probe: Arc::new(probe), is_obstructed: false, backends };
             let mut monitor = Monitor::new(10);
             monitor.follow(BTreeMap::from([("web", service.clone())]), |_, _| None);
             assert_eq!(takers(&monitor), [1, 2], "nothing is known");

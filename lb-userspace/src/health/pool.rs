@@ -75,7 +75,8 @@ impl<K: Ord + Clone> Pool<K> {
         self.settings = settings;
         self.courses.retain(|key, _| members.contains_key(key));
         // Who joins others begins gently; those that begin together don't.
-        let is_first = self.courses.values().all(|course| course.condition() == Condition::Unknown);
+        let is_first = self.courses.values().all(|course| course.condition() == Condition::Unknown)
+            && members.keys().all(|key| kept(key).is_none());
         for (key, &member) in members {
             let course = self
                 .courses
@@ -103,15 +104,21 @@ impl<K: Ord + Clone> Pool<K> {
             .courses
             .iter_mut()
             .filter(|(_, course)| may_be_ejected(course))
-            .map(|(key, course)| (traffic.get(key).copied().unwrap_or_default(), course))
+            .map(|(key, course)| (course.seen(traffic.get(key).copied().unwrap_or_default(), now), course))
             .collect();
         let seen: Vec<Traffic> = up.iter().map(|&(traffic, _)| traffic).collect();
 
         let findings = outlier::compare(&outliers, &seen);
         for ((_, course), finding) in up.iter_mut().zip(&findings) {
             match (course.status(now), finding) {
-                (Status::OnTrial, Finding::Worse(_)) => course.breaker.open(&outliers.opening, now),
-                (Status::OnTrial, Finding::Normal) => course.breaker.close(now),
+                (Status::OnTrial, Finding::Worse(_)) => {
+                    course.breaker.open(&outliers.opening, now);
+                    course.trial = Traffic::default();
+                }
+                (Status::OnTrial, Finding::Normal) => {
+                    course.breaker.close(now);
+                    course.trial = Traffic::default();
+                }
                 // The others take no new flows, which could show anything, or their circuits are closed.
                 (_, Finding::Unclear | Finding::Normal | Finding::Worse(_)) => {}
             }
@@ -159,7 +166,7 @@ impl<K: Ord + Clone> Pool<K> {
                 }
         };
         let takes: Vec<bool> = candidates.iter().map(takes).collect();
-        let known = used.iter().filter(|candidate| candidate.trust == Trust::Healthy).count();
+        let known = used.iter().filter(|candidate| candidate.is_known_up).count();
         Decision {
             is_up: known >= self.settings.least_healthy.max(1) as usize,
             is_panic: is_panic && all_down.is_none(),
@@ -198,7 +205,8 @@ impl<K: Ord + Clone> Pool<K> {
         let wanted = || self.courses.values().map(|course| course.member).filter(|member| member.weight > 0);
         let are_all_backups = wanted().all(|member| member.is_backup);
         let candidate = |course: &Course| Candidate {
-            trust: Trust::of(course.status(now)),
+            trust: Trust::of(course, now),
+            is_known_up: course.condition() == Condition::Up && Trust::of(course, now) == Trust::Healthy,
             is_wanted: course.member.weight > 0,
             is_backup: course.member.is_backup && !are_all_backups,
         };
@@ -235,15 +243,19 @@ impl<K: Ord + Clone> Pool<K> {
 /// A backend that may take new flows.
 struct Candidate {
     trust: Trust,
+    /// Whether its checks have shown that it can serve.
+    is_known_up: bool,
     /// Whether its operator wants it to.
     is_wanted: bool,
     is_backup: bool,
 }
 
 impl Trust {
-    fn of(status: Status) -> Self {
-        match status {
+    fn of(course: &Course, now: Moment) -> Self {
+        match course.status(now) {
             Status::Up | Status::OnTrial => Trust::Healthy,
+            // Those that begin together don't wait for each other: else all flows would go to who is checked first.
+            Status::Unknown if !course.begins_gently() => Trust::Healthy,
             Status::Unknown => Trust::Unknown,
             Status::Held { .. } | Status::Ejected { .. } => Trust::Reserve,
             Status::Down => Trust::Down,

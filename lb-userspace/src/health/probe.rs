@@ -96,6 +96,13 @@ impl Probe {
     }
 }
 
+impl Report {
+    /// Of a check that fell over itself, which says nothing of the backend.
+    pub(super) fn broken() -> Self {
+        Report { result: Err(Failure::Broken), stage: Stage::default(), took: Duration::ZERO }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let took = self.took.as_millis();

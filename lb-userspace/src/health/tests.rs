@@ -94,8 +94,13 @@ fn until_anything_is_known_all_take_flows() {
     show(&mut pool, "-??", 0);
     assert_eq!(weights(&mut pool, 0), [0, 1, 1]);
     show(&mut pool, "-?+", 0);
-    assert_eq!(weights(&mut pool, 0), [0, 0, 1]);
+    assert_eq!(weights(&mut pool, 0), [0, 1, 1], "those that begin together don't wait for each other");
     assert!(pool.decide(at(0)).is_up);
+    // Who joins them waits for its first check.
+    follow(&mut pool, SETTINGS, &[PRIMARY; 4], 1);
+    assert_eq!(weights(&mut pool, 1), [0, 1, 1, 0]);
+    show(&mut pool, "???+", 1);
+    assert_eq!(weights(&mut pool, 1), [0, 1, 1, 1]);
 }
 
 #[test]
@@ -211,7 +216,7 @@ fn what_was_known_before_a_restart_stays_until_checks_say_otherwise() {
     let kept: Vec<Option<Kept>> = (0..3).map(|key| before.course(&key).unwrap().keep(at(100))).collect();
     assert_eq!(kept[1], Some(Kept { condition: Condition::Down, seconds: 100 }));
     assert_eq!(kept[2], None);
-    assert_eq!(weights(&mut before, 100), [1, 0, 0]);
+    assert_eq!(weights(&mut before, 100), [1, 0, 1]);
 
     let mut after = Pool::new(settings);
     let members: BTreeMap<_, _> = [PRIMARY; 3].into_iter().enumerate().collect();
@@ -264,6 +269,24 @@ fn an_outlier_is_ejected_tried_and_taken_back() {
     pool.look(&traffic(&[0, 0, 0, 0]), at(110));
     assert_eq!(weights(&mut pool, 110), [1, 1, 16_384, 1]);
     assert_eq!(weights(&mut pool, 140), [1; 4]);
+}
+
+/// On trial it has few flows: they add up over looks.
+#[test]
+fn a_trial_ends_with_few_flows_too() {
+    let settings = Settings { outliers: Some(OUTLIERS), ..SETTINGS };
+    let mut pool = checked(settings, &[PRIMARY; 4], "++++");
+    pool.look(&traffic(&[0, 0, 900, 0]), at(0));
+    assert_eq!(pool.decide(at(40)).parts[&2].status, Status::OnTrial);
+    let few = Traffic { flows: OUTLIERS.least_flows / 3, troubles: 0 };
+    for (second, status) in
+        [(50, Status::OnTrial), (60, Status::OnTrial), (70, Status::OnTrial), (80, Status::Up)]
+    {
+        let mut seen = traffic(&[0, 0, 0, 0]);
+        seen.insert(2, few);
+        pool.look(&seen, at(second));
+        assert_eq!(pool.decide(at(second)).parts[&2].status, status, "{second}");
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ async fn checks(address: SocketAddr) -> Result<Counted> {
     let member = Member { weight: 1, is_backup: false };
     let backends: BTreeMap<u32, _> =
         (0..MANY).map(|number| (number, (member, Target::direct(address)))).collect();
-    let service = Service { settings, probe: Arc::new(probe), backends };
+    let service = Service { settings, probe: Arc::new(probe), is_obstructed: false, backends };
     monitor.follow([(0, service)].into(), |_, _| None);
     let passed = |monitor: &Monitor<u8, u32>| -> u64 {
         (0..MANY).filter_map(|number| monitor.record(&0, &number)).map(|record| record.passed).sum()

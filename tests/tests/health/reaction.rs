@@ -9,7 +9,7 @@ use lb_tests::balancer::Balancer;
 use lb_tests::host::Host;
 use lb_tests::lab::Lab;
 use lb_tests::service::{SERVICES, Service};
-use lb_tests::{curl, health, nginx, wait};
+use lb_tests::{curl, health, nginx, run, wait};
 use lb_userspace::api::{self, BackendState, Check, CheckState};
 use nix::sys::signal::Signal;
 
@@ -264,7 +264,27 @@ fn who_was_down_stays_so_over_a_restart() -> Result<()> {
     Ok(())
 }
 
-/// A fault of checks says so, in words.
+/// What this node can't do says nothing of backends.
+#[test]
+fn who_cannot_be_checked_is_not_taken_for_down() -> Result<()> {
+    let lab = Lab::new()?;
+    let clinic = Clinic::open(&lab, "on_all_down: drop")?;
+    let mut route = lab.host(Host::Balancer).command("ip");
+    run::run(route.args(["address", "add", &format!("{}/32", WEB.vip), "dev", "lo"]))?;
+    clinic
+        .is_told("service v4-in-v4: its backends can't be checked: 192.0.2.2 is an address of this node")?;
+    let failed = |checks: Vec<Check>| checks.iter().map(|check| check.failed).sum::<u64>();
+    let before = failed(health::health(&clinic.balancer)?.checks);
+    wait::until("failed checks", || {
+        Ok((failed(health::health(&clinic.balancer)?.checks) > before + 20).then_some(()))
+    })?;
+    clinic.balancer.wait_until_active()?;
+    let shown = clinic.balancer.lbctl(&["health"])?;
+    assert!(shown.contains("they can't be checked: 192.0.2.2 is an address of this node"), "{shown}");
+    Ok(())
+}
+
+/// What is checked, and how, is changed like all else.
 #[test]
 fn checks_and_settings_change_while_it_runs() -> Result<()> {
     let lab = Lab::new()?;
@@ -274,6 +294,14 @@ fn checks_and_settings_change_while_it_runs() -> Result<()> {
         Ok(health::health(&clinic.balancer)?.checks.into_iter().map(|check| check.kind).collect())
     };
     wait::until("another kind", || Ok((kinds()? == ["tcp".to_owned()].into()).then_some(())))?;
+    // A program would run with the rights of lbd.
+    let program = ["service", "set", WEB.name, "health.kind=exec", "health.program=/bin/true"];
+    let refused = clinic.balancer.try_lbctl(&program)?;
+    assert!(
+        !refused.status.success()
+            && refused.stderr.contains("only its own file can name one; nothing was changed"),
+        "{refused:?}"
+    );
     clinic.balancer.lbctl(&["service", "set", WEB.name, "health.kind=none"])?;
     wait::until("no checks", || Ok(kinds()?.is_empty().then_some(())))?;
     let shown = clinic.balancer.lbctl(&["health"])?;

@@ -42,12 +42,14 @@ pub(super) fn wanted(
         let probe = same.unwrap_or_else(|| Arc::new(health.probe.clone()));
         probes.0.insert(id, Arc::clone(&probe));
         let backends = backends(service, health, desired);
+        let obstacle = obstacles.get(&service.vip.address).filter(|_| health.via == Via::Vip).cloned();
+        let is_obstructed = obstacle.is_some();
         let wanted = Wanted {
             name: service.name.clone(),
             kind: health.kind(),
             via: health.via,
-            obstacle: obstacles.get(&service.vip.address).filter(|_| health.via == Via::Vip).cloned(),
-            service: Service { settings: health.settings, probe, backends },
+            obstacle,
+            service: Service { settings: health.settings, probe, is_obstructed, backends },
         };
         Some((id, wanted))
     });

@@ -65,6 +65,8 @@ pub enum Failure {
     NoRecord,
     /// The program can't be started.
     Start(io::Error),
+    /// The check itself is at fault.
+    Broken,
     /// The program ended like this.
     Exit(ExitStatus),
 }
@@ -82,6 +84,28 @@ impl Excerpt {
     pub fn of(answer: &[u8]) -> Self {
         let (end, rest) = if answer.len() > EXCERPT { (EXCERPT, "...") } else { (answer.len(), "") };
         Excerpt(format!("{}{rest}", answer[..end].escape_ascii()))
+    }
+}
+
+impl Failure {
+    /// Whether it says something of this node, and nothing of the backend: the check couldn't be made.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Failure::Broken | Failure::Mark | Failure::Ping | Failure::Start(_) => true,
+            Failure::Network(error) => matches!(
+                error.raw_os_error(),
+                Some(
+                    libc::EMFILE
+                        | libc::ENFILE
+                        | libc::ENOBUFS
+                        | libc::ENOMEM
+                        | libc::EADDRINUSE
+                        | libc::EADDRNOTAVAIL
+                )
+            ),
+            _ => false,
+        }
     }
 }
 
@@ -142,6 +166,7 @@ impl fmt::Display for Failure {
             Failure::NoAnswer => f.write_str("what came isn't an answer to the question"),
             Failure::Rcode(code) => write!(f, "DNS code {code}{}", rcode(*code)),
             Failure::NoRecord => f.write_str("an answer without records"),
+            Failure::Broken => f.write_str("the check itself is at fault; please report this"),
             Failure::Start(error) => write!(f, "the program can't be started: {}", words(error)),
             Failure::Exit(status) => write!(f, "the program's {status}"),
         }
