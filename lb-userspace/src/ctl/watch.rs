@@ -1,6 +1,7 @@
 //! The same question again and again.
 
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -43,6 +44,8 @@ impl Watch {
         ask: impl AsyncFn() -> Result<String>,
     ) -> Result<Outcome> {
         let on_terminal = io::stdout().is_terminal() && session.output == Output::Table;
+        // One for all of the time: what comes while nobody waits for it would be lost.
+        let mut stopped = pin!(ctrl_c());
         let mut text = first;
         loop {
             let text_and_rest = match session.output {
@@ -57,9 +60,13 @@ impl Watch {
             text = loop {
                 tokio::select! {
                     () = sleep(pause) => {}
-                    stopped = ctrl_c() => return Ok(stopped.map(|()| Outcome::Done)?),
+                    stopped = &mut stopped => return Ok(stopped.map(|()| Outcome::Done)?),
                 }
-                match ask().await {
+                let answer = tokio::select! {
+                    answer = ask() => answer,
+                    stopped = &mut stopped => return Ok(stopped.map(|()| Outcome::Done)?),
+                };
+                match answer {
                     Ok(text) => break text,
                     Err(error) if on_terminal => break format!("lbctl: {error:#}"),
                     Err(error) => eprintln!("lbctl: {error:#}"),
