@@ -141,6 +141,8 @@ impl Daemon {
             return Err(Refusal::Outdated(present));
         }
         let mut changed = Changed::default();
+        // What these lead to is in lbd's own file, whatever file somebody else names.
+        let is_of_file = matches!(change, Proposed::Reload | Proposed::Revert);
         let (candidate, name) = match change {
             Proposed::Edits(edits) => (running.edited(&edits).map_err(Refusal::Wrong)?, None),
             Proposed::Replace(wanted) => {
@@ -160,7 +162,7 @@ impl Daemon {
             }
             Proposed::Revert => (running.reverted().map_err(Refusal::Wrong)?, None),
         };
-        if name.is_none() || name.as_deref() != Some(running.file()) {
+        if !is_of_file {
             programs_of_file(running, config, &candidate.config).map_err(Refusal::Wrong)?;
         }
         // Changes that are made together are one step for the maps.

@@ -302,6 +302,13 @@ fn checks_and_settings_change_while_it_runs() -> Result<()> {
             && refused.stderr.contains("only its own file can name one; nothing was changed"),
         "{refused:?}"
     );
+    // Nor does it help to name the file.
+    let own = lab.directory().join("lb.yaml");
+    let former = fs::read_to_string(&own)?;
+    fs::write(&own, former.replace(&format!("{{{CHECK}"), "{kind: exec, program: /bin/true"))?;
+    let refused = clinic.balancer.try_lbctl(&["apply", "--yes", &own.display().to_string()])?;
+    fs::write(&own, former)?;
+    assert!(refused.stderr.contains("only its own file can name one; nothing was changed"), "{refused:?}");
     clinic.balancer.lbctl(&["service", "set", WEB.name, "health.kind=none"])?;
     wait::until("no checks", || Ok(kinds()?.is_empty().then_some(())))?;
     let shown = clinic.balancer.lbctl(&["health"])?;
