@@ -197,7 +197,7 @@ impl Daemon {
         // Where packets can be sent depends on the modes.
         daemon.in_driver = daemon.attachments.in_driver();
         daemon.update()?;
-        daemon.follow_checks()?;
+        daemon.follow_checks();
         daemon.check_health()?;
         log::incomplete_tables(&daemon.config, &daemon.desired);
         tokio::spawn(follow(resolver, receiver, found));
@@ -269,7 +269,7 @@ impl Daemon {
         // Those that the last update left unused: by now no packet is on its way to them.
         self.balancer.withdraw_all_but(&self.egresses(&self.next_hops))?;
         self.update()?;
-        self.follow_checks()
+        if self.follow_checks() { self.check_health() } else { Ok(()) }
     }
 
     /// Brings the maps to what they should hold.

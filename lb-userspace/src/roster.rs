@@ -408,11 +408,7 @@ impl Member {
         if self.way.is_none() || is_disabled || is_drained || is_lost || has_left {
             return Takes::NONE;
         }
-        let is_active = self.draining_since.is_none()
-            && self.obstacle.is_none()
-            && self.leaving_since.is_none()
-            && self.weight > 0;
-        if is_active { Takes::ALL } else { Takes::OLD_ONLY }
+        if self.would_take() { Takes::ALL } else { Takes::OLD_ONLY }
     }
 
     /// What it does in its service now.

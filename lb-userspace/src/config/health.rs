@@ -12,7 +12,7 @@ use lb_common::flow::Protocol;
 use super::field::{Choice, Field, Group, Number, Scalar, Time};
 use super::prefix::Prefix;
 use super::section::Section;
-use crate::health::probe::{Means, Probe};
+use crate::health::probe::Probe;
 use crate::health::{Interval, Limits, Settings};
 use kind::{KIND, Kind};
 
@@ -186,13 +186,5 @@ impl Health {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         Kind::of(&self.probe.means).name()
-    }
-}
-
-impl Means {
-    /// Whether it needs a port.
-    #[must_use]
-    pub fn needs_port(&self) -> bool {
-        Kind::of(self).needs_port()
     }
 }

@@ -1,12 +1,13 @@
 //! What clients connect to.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::backend::{self, BACKENDS, Backend};
 use super::field::{Choice, Entries, Field, Fields, Group, List, NumberOr, Scalar, SomeOf, Text};
 use super::flows::{self, Flows};
 use super::forwarding::{self, FORWARDING, Forwarding, GUE_PORT};
-use super::health::{self, HEALTH, Health};
+use super::health::{self, HEALTH, Health, Via};
 use super::loops;
 use super::maps::MapSizes;
 use super::prefix::Prefix;
@@ -46,6 +47,14 @@ pub struct Service {
     pub health: Option<Health>,
     /// Who answers, in the order of the file; may be empty.
     pub backends: Vec<Backend>,
+}
+
+impl Service {
+    /// The VIP that checks of its backends are sent to, if they are.
+    #[must_use]
+    pub fn checked_vip(&self) -> Option<IpAddr> {
+        self.health.as_ref().filter(|health| health.via == Via::Vip).map(|_| self.vip.address)
+    }
 }
 
 /// Which flows go to the same backend.

@@ -118,13 +118,26 @@ pub(super) fn seconds(text: &str, range: &RangeInclusive<u32>) -> Meaning<u32> {
         _ => (text, 1),
     };
     let allowed = format!("allowed are {}s to {}s, also as in 90s, 15m, 2h, 1d", range.start(), range.end());
+    length(count, unit, range).map_err(|fault| match fault {
+        Fault::NoTime => format!("{} is not a time; {allowed}", shown(text)),
+        Fault::OutOfRange => format!("{} is out of range; {allowed}", shown(text)),
+    })
+}
+
+/// What is wrong with a time.
+enum Fault {
+    NoTime,
+    OutOfRange,
+}
+
+/// So many of a unit.
+fn length(count: &str, unit: u32, range: &RangeInclusive<u32>) -> Result<u32, Fault> {
     let digits = !count.is_empty() && count.bytes().all(|digit| digit.is_ascii_digit());
     if !digits || count.len() > 1 && count.starts_with('0') {
-        return Err(format!("{} is not a time; {allowed}", shown(text)));
+        return Err(Fault::NoTime);
     }
-    let seconds = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
-    let seconds = seconds.filter(|seconds| range.contains(seconds));
-    seconds.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+    let length = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
+    length.filter(|length| range.contains(length)).ok_or(Fault::OutOfRange)
 }
 
 /// Milliseconds, as `500ms`, `2s`, `15m`, `2h` or `1d`: without a unit it could mean seconds as well.
@@ -134,13 +147,10 @@ pub(super) fn milliseconds(text: &str, range: &RangeInclusive<u32>) -> Meaning<u
     let (count, unit) = found.unwrap_or(("", 1));
     let allowed =
         format!("allowed are {} to {}, as in 500ms, 2s, 15m", time(*range.start()), time(*range.end()));
-    let digits = !count.is_empty() && count.bytes().all(|digit| digit.is_ascii_digit());
-    if !digits || count.len() > 1 && count.starts_with('0') {
-        return Err(format!("{} is not a time with its unit; {allowed}", shown(text)));
-    }
-    let time = count.parse().ok().and_then(|count: u32| count.checked_mul(unit));
-    let time = time.filter(|time| range.contains(time));
-    time.ok_or_else(|| format!("{} is out of range; {allowed}", shown(text)))
+    length(count, unit, range).map_err(|fault| match fault {
+        Fault::NoTime => format!("{} is not a time with its unit; {allowed}", shown(text)),
+        Fault::OutOfRange => format!("{} is out of range; {allowed}", shown(text)),
+    })
 }
 
 /// Milliseconds as they are written.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use lb_common::clock::Tick;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tracing::error;
 
 use super::outliers::Look;
@@ -144,6 +144,3 @@ impl Drop for EndWithThis {
         }
     }
 }
-
-/// When somebody has to be told.
-type Changed = Notify;

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use anyhow::Result;
-
 use super::Daemon;
 use crate::checks::{Checks, obstacle};
-use crate::config::{Config, Via};
+use crate::config::{Config, Service};
 use crate::events::{Event, tell};
 
 /// What stands in the way of checks, by the VIPs that they are sent to.
@@ -15,17 +13,18 @@ pub(super) type Obstacles = BTreeMap<IpAddr, String>;
 
 /// The VIPs that checks are sent to.
 pub(super) fn vips(config: &Config) -> BTreeSet<IpAddr> {
-    let through = config
-        .services
-        .iter()
-        .filter(|service| service.health.as_ref().is_some_and(|health| health.via == Via::Vip));
-    through.map(|service| service.vip.address).collect()
+    config.services.iter().filter_map(Service::checked_vip).collect()
+}
+
+/// What stands in the way of a service's checks.
+pub(super) fn obstacle_of(obstacles: &Obstacles, service: &Service) -> Option<String> {
+    obstacles.get(&service.checked_vip()?).cloned()
 }
 
 impl Daemon {
     /// Has the program of checks on the interfaces that are there, if any check is sent to a VIP, and tells what stands in the
-    /// way of those.
-    pub(super) fn follow_checks(&mut self) -> Result<()> {
+    /// way of those: whether that is something else now.
+    pub(super) fn follow_checks(&mut self) -> bool {
         let vips = vips(&self.config);
         let attached = if vips.is_empty() {
             self.checks = Checks::default();
@@ -48,18 +47,15 @@ impl Daemon {
         });
         let found: Obstacles = found.collect();
         if found == self.obstacles {
-            return Ok(());
+            return false;
         }
         let former = std::mem::replace(&mut self.obstacles, found);
         for service in &self.config.services {
-            let through = service.health.as_ref().is_some_and(|health| health.via == Via::Vip);
-            let reason =
-                |obstacles: &Obstacles| obstacles.get(&service.vip.address).filter(|_| through).cloned();
-            let (before, now) = (reason(&former), reason(&self.obstacles));
+            let (before, now) = (obstacle_of(&former, service), obstacle_of(&self.obstacles, service));
             if before != now {
                 tell(Event::ChecksObstructed { service: service.name.clone(), reason: now });
             }
         }
-        self.check_health()
+        true
     }
 }

@@ -5,8 +5,8 @@ use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lb_common::clock::Tick;
+use tokio::sync::Notify;
 
-use super::Changed;
 use crate::events::HealthNews;
 use crate::fitness::{Fit, Fitness, ServiceFitness};
 use crate::health::{Condition, Course, Decision, Moment, OnAllDown, Part, Record, Status};
@@ -32,7 +32,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 pub(super) struct Findings {
     found: Mutex<BTreeMap<ServiceId, Found>>,
-    changed: Changed,
+    changed: Notify,
 }
 
 impl Findings {
@@ -100,12 +100,11 @@ impl Pool {
 
 /// What the planner has to know of a backend.
 ///
-/// `tick` is when a moment was by the datapath's clock, and `is_wanted` whether its operator wants it to take new flows.
+/// `tick` is when a moment was by the datapath's clock.
 pub(super) fn fitness(
     part: &Part,
     course: &Course,
     record: Option<&Record>,
-    is_wanted: bool,
     tick: impl Fn(Moment) -> Tick,
 ) -> Fitness {
     let fit = match part.status {
@@ -116,7 +115,7 @@ pub(super) fn fitness(
                 |reason| format!("check failed: {reason}"),
             ))
         }
-        _ if part.takes_new || !is_wanted => Fit::All,
+        _ if part.takes_new || !course.is_wanted() => Fit::All,
         Status::Held { .. } => Fit::Old("held down, as it changed too often".into()),
         Status::Ejected { .. } => Fit::Old("ejected, as its traffic did worse than its peers'".into()),
         Status::Unknown => Fit::Old("not checked yet".into()),

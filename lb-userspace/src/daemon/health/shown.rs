@@ -13,7 +13,7 @@ type Checks = Monitor<ServiceId, BackendId>;
 
 /// All services and backends that are checked.
 pub(super) fn shown(monitor: &Checks, about: &BTreeMap<ServiceId, About>) -> Health {
-    let mut health = Health::default();
+    let (mut health, nothing) = (Health::default(), Record::default());
     for (id, service) in monitor.services() {
         let (Some(about), Some(decision), Some(pool)) =
             (about.get(id), monitor.decision(id), monitor.pool(id))
@@ -22,26 +22,14 @@ pub(super) fn shown(monitor: &Checks, about: &BTreeMap<ServiceId, About>) -> Hea
         };
         health.services.push(of_service(about, decision));
         for (backend, (_, target)) in &service.backends {
-            let (Some(part), Some(record)) =
-                (decision.parts.get(backend), monitor.record(id, backend).or(Some(&NOTHING)))
-            else {
-                continue;
-            };
+            let Some(part) = decision.parts.get(backend) else { continue };
+            let record = monitor.record(id, backend).unwrap_or(&nothing);
             let due = monitor.due(id, backend);
             health.checks.push(check(about, backend, target, part, pool, record, due, monitor.now()));
         }
     }
     health
 }
-
-static NOTHING: Record = Record {
-    last: None,
-    reason: None,
-    passed: 0,
-    failed: 0,
-    transitions: 0,
-    latency: health::Latency { counts: [0; BUCKETS.len() + 1], sum: Duration::ZERO },
-};
 
 fn of_service(about: &About, decision: &Decision<BackendId>) -> ServiceHealth {
     let healthy =

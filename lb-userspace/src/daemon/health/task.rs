@@ -87,7 +87,7 @@ fn tell(
     let backends = decision.parts.iter().filter_map(|(backend, part)| {
         let course = pool.course(backend)?;
         let record = monitor.record(id, backend);
-        Some((backend.clone(), fitness(part, course, record, course.is_wanted(), tick)))
+        Some((backend.clone(), fitness(part, course, record, tick)))
     });
     let fitness = ServiceFitness { backends: backends.collect(), all_down: decision.all_down };
     findings.put(*id, Found { fitness, pool: Pool::of(decision) });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::super::through::Obstacles;
+use super::super::through::{Obstacles, obstacle_of};
 use crate::config::{self, AdminState, Config, Health, Via};
 use crate::health::probe::Probe;
 use crate::health::{Member, Service, Target};
@@ -42,7 +42,7 @@ pub(super) fn wanted(
         let probe = same.unwrap_or_else(|| Arc::new(health.probe.clone()));
         probes.0.insert(id, Arc::clone(&probe));
         let backends = backends(service, health, desired);
-        let obstacle = obstacles.get(&service.vip.address).filter(|_| health.via == Via::Vip).cloned();
+        let obstacle = obstacle_of(obstacles, service);
         let is_obstructed = obstacle.is_some();
         let wanted = Wanted {
             name: service.name.clone(),
