@@ -1,11 +1,13 @@
 //! The walk of a packet through the balancer.
 //!
-//! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count → tell of it.
+//! network → which VIP, or not ours → datagram → which service → select a backend → rewrite → count → tell of it. Most
+//! packets don't go through all of it: see [`fast`].
 
 mod answer;
 pub mod check;
 mod datagram;
 pub mod decapsulate;
+pub mod fast;
 mod network;
 pub mod pinned;
 mod quoted;
@@ -18,6 +20,7 @@ pub mod watch;
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::clock::Tick;
+use crate::directory::Glance;
 use crate::event::{Event, NO_SERVICE, Sampling};
 use crate::flow::{Flow, IpVersion, Protocol};
 use crate::fragment::{FragmentKey, FragmentRoute};
@@ -41,11 +44,25 @@ pub trait Tables {
     /// The key of the flow hash.
     fn hash_key(&self) -> HashKey;
 
+    /// The hash of a flow.
+    ///
+    /// In the kernel this is a function of its own, as [`pinned`](Tables::pinned) is.
+    #[inline(always)]
+    fn hash(&self, flow: &Flow) -> u64 {
+        flow.hash(self.hash_key())
+    }
+
     /// The VIP of that address.
     fn vip(&self, address: &Address) -> Option<Vip>;
 
     /// The service of that name.
-    fn service(&self, key: &ServiceKey) -> Option<Service>;
+    fn service(&self, key: &ServiceKey) -> Option<&Service>;
+
+    /// The service of that name, where it takes one step to know.
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service>;
+
+    /// Whether it takes one step to know that this isn't a VIP's address.
+    fn is_no_vip(&self, address: &Address) -> bool;
 
     /// An entry of a service's lookup table; `None` if there is no such table or entry.
     fn slot(&self, service: &Service, number: u32) -> Option<Slot>;
@@ -181,11 +198,19 @@ enum Refusal {
 
 /// What a packet belongs to.
 #[derive(Clone, Copy)]
-struct Owner {
-    service: Service,
-    flow: Flow,
+struct Owner<'tables> {
+    service: &'tables Service,
+    flow_hash: u64,
     /// Whether the packet isn't the flow's own, but about one.
     is_related: bool,
+}
+
+impl<'tables> Owner<'tables> {
+    /// Of a packet of that flow.
+    #[inline(always)]
+    fn of(tables: &impl Tables, service: &'tables Service, flow: &Flow) -> Self {
+        Owner { service, flow_hash: tables.hash(&flow.reduced(service.flags)), is_related: false }
+    }
 }
 
 /// Where a packet goes.
@@ -209,8 +234,17 @@ struct Trail {
 /// Decides what happens to a packet, and does all of it but sending.
 #[inline(always)]
 pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> End {
+    match fast::path(packet, tables) {
+        Some(end) => end,
+        None => walk(packet, tables),
+    }
+}
+
+/// The same for any packet, also for those that the fast path takes.
+#[inline(always)]
+pub fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> End {
     let mut trail = Trail { service: NO_SERVICE, backend: BackendIndex::NONE };
-    let verdict = walk(packet, tables, &mut trail);
+    let verdict = decide(packet, tables, &mut trail);
     let end = End::of(verdict).forgotten(packet);
     let number = tables.count(end.counter());
     sample::sample(packet, tables, end, trail, number);
@@ -218,7 +252,7 @@ pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> End {
 }
 
 #[inline(always)]
-fn walk<P: Packet, T: Tables>(packet: &mut P, tables: &T, trail: &mut Trail) -> Verdict {
+fn decide<P: Packet, T: Tables>(packet: &mut P, tables: &T, trail: &mut Trail) -> Verdict {
     let network = match network::parse(packet) {
         Ok(network) => network,
         Err(reason) => return Verdict::Pass(reason),
@@ -261,7 +295,7 @@ fn route<P: Packet, T: Tables>(
             return Err(Refusal::Pass(PassReason::NoService));
         }
         *named = Some(first.service);
-        let flow_hash = datagram.flow(0, 0).hash(tables.hash_key());
+        let flow_hash = tables.hash(&datagram.flow(0, 0));
         return Ok(Route { service: first.service, backend: first.backend(), flow_hash });
     }
     let owner = owner(packet, tables, vip, datagram)?;
@@ -285,12 +319,12 @@ fn first_part<T: Tables>(tables: &T, datagram: &Datagram) -> Option<FragmentRout
 
 /// The service and the flow of a packet.
 #[inline(always)]
-fn owner<P: Packet, T: Tables>(
+fn owner<'tables, P: Packet, T: Tables>(
     packet: &P,
-    tables: &T,
+    tables: &'tables T,
     vip: Vip,
     datagram: &Datagram,
-) -> Result<Owner, Refusal> {
+) -> Result<Owner<'tables>, Refusal> {
     if datagram.is_later_of_transport() {
         return of_later_fragment(tables, vip, datagram);
     }
@@ -305,16 +339,16 @@ fn owner<P: Packet, T: Tables>(
 
 /// TCP or UDP, with its ports.
 #[inline(always)]
-fn of_transport<P: Packet, T: Tables>(
+fn of_transport<'tables, P: Packet, T: Tables>(
     packet: &P,
-    tables: &T,
+    tables: &'tables T,
     vip: Vip,
     datagram: &Datagram,
-) -> Result<Owner, Refusal> {
+) -> Result<Owner<'tables>, Refusal> {
     let ports = Ports::at(packet, datagram.offset).ok_or(Refusal::Drop(DropReason::BadLength))?;
     let flow = datagram.flow(ports.source(), ports.destination());
-    match service_of(tables, vip, flow.destination_port, flow.protocol) {
-        Some(service) => Ok(Owner { service, flow, is_related: false }),
+    match service_of(tables, vip, &flow) {
+        Some(service) => Ok(Owner::of(tables, service, &flow)),
         None => Err(unserved(tables, datagram)),
     }
 }
@@ -330,21 +364,25 @@ fn unserved<T: Tables>(tables: &T, datagram: &Datagram) -> Refusal {
 
 /// A part of a packet without ports, whose first part wasn't seen: only a service that all parts go to takes it.
 #[inline(always)]
-fn of_later_fragment<T: Tables>(tables: &T, vip: Vip, datagram: &Datagram) -> Result<Owner, Refusal> {
+fn of_later_fragment<'tables, T: Tables>(
+    tables: &'tables T,
+    vip: Vip,
+    datagram: &Datagram,
+) -> Result<Owner<'tables>, Refusal> {
     let flow = datagram.flow(0, 0);
-    let service = tables.service(&ServiceKey::fragments(vip.index, flow.protocol));
+    let service = tables.service(&ServiceKey::fragments(vip.name(flow.destination), flow.protocol));
     let service = service.ok_or(Refusal::Drop(DropReason::UnknownFragment))?;
-    Ok(Owner { service, flow, is_related: false })
+    Ok(Owner::of(tables, service, &flow))
 }
 
 /// ICMP: errors about a flow go where the flow goes, echo requests are answered if the VIP does that.
 #[inline(always)]
-fn of_control<P: Packet, T: Tables>(
+fn of_control<'tables, P: Packet, T: Tables>(
     packet: &P,
-    tables: &T,
+    tables: &'tables T,
     vip: Vip,
     datagram: &Datagram,
-) -> Result<Owner, Refusal> {
+) -> Result<Owner<'tables>, Refusal> {
     let not_ours = Refusal::Pass(PassReason::Icmp);
     if datagram.fragment.is_part() {
         return Err(not_ours);
@@ -354,18 +392,19 @@ fn of_control<P: Packet, T: Tables>(
         Some(icmp::Kind::EchoRequest) if vip.flags.has(VipFlags::ANSWERS_ECHO) => Err(Refusal::Echo),
         Some(icmp::Kind::Error) => {
             let flow = quoted::flow(packet, datagram).ok_or(not_ours)?;
-            let service = service_of(tables, vip, flow.destination_port, flow.protocol).ok_or(not_ours)?;
-            Ok(Owner { service, flow, is_related: true })
+            let service = service_of(tables, vip, &flow).ok_or(not_ours)?;
+            Ok(Owner { is_related: true, ..Owner::of(tables, service, &flow) })
         }
         _ => Err(not_ours),
     }
 }
 
 #[inline(always)]
-fn service_of<T: Tables>(tables: &T, vip: Vip, port: u16, protocol: Protocol) -> Option<Service> {
-    let exact = tables.service(&ServiceKey::new(vip.index, port, protocol));
+fn service_of<'tables, T: Tables>(tables: &'tables T, vip: Vip, flow: &Flow) -> Option<&'tables Service> {
+    let name = vip.name(flow.destination);
+    let exact = tables.service(&ServiceKey::new(name, flow.destination_port, flow.protocol));
     if exact.is_none() && vip.flags.has(VipFlags::HAS_ANY_PORT) {
-        return tables.service(&ServiceKey::any_port(vip.index, protocol));
+        return tables.service(&ServiceKey::any_port(name, flow.protocol));
     }
     exact
 }

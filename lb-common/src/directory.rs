@@ -6,6 +6,8 @@
 //! An entry is changed while packets are looked up: its key is written before the flag that makes it present, and each
 //! of its words is written at once. A removed entry keeps its place, so that those behind it are still found.
 
+use core::hint;
+
 use crate::address::Address;
 use crate::service::{Service, ServiceFlags, ServiceKey};
 use crate::vip::{Vip, VipFlags};
@@ -47,18 +49,21 @@ pub trait Entry: Copy {
     /// Its flags.
     fn flags(&self) -> u32;
 
+    /// Words of an entry, at most [`MOST_WORDS`].
+    const WORDS: usize = size_of::<Self>() / size_of::<u64>();
+
     /// Which of its words holds the flags, in the high half.
     const FLAGS_WORD: usize;
 
-    /// The entry as it stands in memory.
-    fn words(&self) -> [u64; WORDS];
+    /// The entry as it stands in memory, and zeros.
+    fn words(&self) -> [u64; MOST_WORDS];
 
     /// The entry that these words are.
-    fn from_words(words: [u64; WORDS]) -> Self;
+    fn from_words(words: [u64; MOST_WORDS]) -> Self;
 }
 
-/// Words of an entry.
-pub const WORDS: usize = 4;
+/// Words of the longest entry.
+pub const MOST_WORDS: usize = 8;
 
 /// A VIP and its address.
 #[repr(C, align(8))]
@@ -71,18 +76,17 @@ pub struct VipEntry {
     unused: u64,
 }
 
-/// A service and its name.
-#[repr(C, align(8))]
+/// A service and its name, in one cache line.
+#[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceEntry {
-    /// Its name.
-    pub key: ServiceKey,
     /// The service.
     pub service: Service,
-    unused: u32,
+    /// Its name.
+    pub key: ServiceKey,
 }
 
-const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 32);
+const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 64);
 
 impl VipEntry {
     /// An entry that will be found.
@@ -105,7 +109,7 @@ impl ServiceEntry {
     #[must_use]
     pub const fn new(key: ServiceKey, mut service: Service) -> Self {
         service.flags.0 |= PRESENT;
-        ServiceEntry { key, service, unused: 0 }
+        ServiceEntry { service, key }
     }
 
     /// The service that was entered.
@@ -137,12 +141,13 @@ impl Entry for VipEntry {
 
     const FLAGS_WORD: usize = 2;
 
-    fn words(&self) -> [u64; WORDS] {
+    fn words(&self) -> [u64; MOST_WORDS] {
         let [high, low] = self.address.words();
-        [high, low, u64::from(self.vip.index) | u64::from(self.vip.flags.0) << 32, 0]
+        let vip = u64::from(self.vip.index) | u64::from(self.vip.flags.0) << 32;
+        [high, low, vip, 0, 0, 0, 0, 0]
     }
 
-    fn from_words([high, low, vip, unused]: [u64; WORDS]) -> Self {
+    fn from_words([high, low, vip, unused, ..]: [u64; MOST_WORDS]) -> Self {
         let vip = Vip { index: vip as u32, flags: VipFlags((vip >> 32) as u32) };
         VipEntry { address: Address::from_words([high, low]), vip, unused }
     }
@@ -153,7 +158,8 @@ impl Entry for ServiceEntry {
 
     #[inline(always)]
     fn home(key: &ServiceKey) -> u32 {
-        (key.word().wrapping_mul(FIRST) >> 32) as u32
+        let [high, low, rest] = key.words();
+        ((high.wrapping_mul(FIRST) ^ low ^ rest).wrapping_mul(SECOND) >> 32) as u32
     }
 
     #[inline(always)]
@@ -166,23 +172,25 @@ impl Entry for ServiceEntry {
         self.service.flags.0
     }
 
-    const FLAGS_WORD: usize = 1;
+    const FLAGS_WORD: usize = 0;
 
-    fn words(&self) -> [u64; WORDS] {
+    fn words(&self) -> [u64; MOST_WORDS] {
         let Service { index, flags, table, slots, turns } = self.service;
+        let [high, low, rest] = self.key.words();
         let first = u64::from(index) | u64::from(flags.0) << 32;
-        [self.key.word(), first, u64::from(table) | u64::from(slots) << 32, u64::from(turns)]
+        let second = u64::from(table) | u64::from(slots) << 32;
+        [first, second, u64::from(turns), high, low, rest, 0, 0]
     }
 
-    fn from_words([key, first, second, third]: [u64; WORDS]) -> Self {
+    fn from_words([first, second, turns, high, low, rest, ..]: [u64; MOST_WORDS]) -> Self {
         let service = Service {
             index: first as u32,
             flags: ServiceFlags((first >> 32) as u32),
             table: second as u32,
             slots: (second >> 32) as u32,
-            turns: third as u32,
+            turns: turns as u32,
         };
-        ServiceEntry { key: ServiceKey::from_word(key), service, unused: 0 }
+        ServiceEntry { service, key: ServiceKey::from_words([high, low, rest]) }
     }
 }
 
@@ -228,24 +236,54 @@ pub const fn removed() -> u64 {
     (REMOVED as u64) << 32
 }
 
-/// The entry of a key, in a directory of 2^`bits` places of which `at` reads one.
+/// Where the entry of a key stands, in a directory of 2^`bits` places of which `at` reads one.
 #[inline(always)]
 pub fn find<'map, E: Entry + 'map>(
     key: &E::Key,
     bits: u32,
     at: impl Fn(u32) -> Option<&'map E>,
-) -> Option<&'map E> {
+) -> Option<u32> {
     let home = E::home(key) >> ((32 - bits) & 31);
-    for probe in 0..PROBES {
-        let entry = at((home + probe) & ((1 << (bits & 31)) - 1))?;
+    // A number that the compiler doesn't know: it would write out each step.
+    for probe in 0..hint::black_box(PROBES) {
+        let place = (home + probe) & ((1 << (bits & 31)) - 1);
+        let entry = at(place)?;
         if entry.flags() & PRESENT != 0 && entry.key() == *key {
-            return Some(entry);
+            return Some(place);
         }
         if entry.flags() & (PRESENT | REMOVED) == 0 {
             return None;
         }
     }
     None
+}
+
+/// What the home place of a key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance<E> {
+    /// Its entry.
+    Entry(E),
+    /// It has none.
+    Nothing,
+    /// It may have one elsewhere.
+    Elsewhere,
+}
+
+/// Looks at the home place of a key alone.
+#[inline(always)]
+pub fn glance<'map, E: Entry + 'map>(
+    key: &E::Key,
+    bits: u32,
+    at: impl Fn(u32) -> Option<&'map E>,
+) -> Glance<&'map E> {
+    let Some(entry) = at(E::home(key) >> ((32 - bits) & 31)) else { return Glance::Elsewhere };
+    if entry.flags() & PRESENT != 0 && entry.key() == *key {
+        Glance::Entry(entry)
+    } else if entry.flags() & (PRESENT | REMOVED) == 0 {
+        Glance::Nothing
+    } else {
+        Glance::Elsewhere
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +294,7 @@ mod tests {
     const BITS: u32 = 5;
 
     fn key(number: u32) -> ServiceKey {
-        ServiceKey::new(number, 80, Protocol::TCP)
+        ServiceKey::new(Address::v4(number.to_be_bytes()), 80, Protocol::TCP)
     }
 
     fn put(places: &mut [ServiceEntry], number: u32) {
@@ -266,8 +304,8 @@ mod tests {
     }
 
     fn found(places: &[ServiceEntry], number: u32) -> Option<u32> {
-        find::<ServiceEntry>(&key(number), BITS, |place| places.get(place as usize))
-            .map(|entry| entry.service.index)
+        let place = find::<ServiceEntry>(&key(number), BITS, |place| places.get(place as usize))?;
+        Some(places[place as usize].service.index)
     }
 
     #[test]
@@ -290,9 +328,8 @@ mod tests {
         let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4, turns: 5 };
         let entry = ServiceEntry::new(key(7), service);
         let words = entry.words();
-        assert_eq!(words[0], key(7).word());
-        assert_eq!(words[1], 1 | (u64::from(PRESENT | 2)) << 32);
-        assert_eq!((words[2], words[3]), (3 | 4 << 32, 5));
+        assert_eq!(words[..3], [1 | u64::from(PRESENT | 2) << 32, 3 | 4 << 32, 5]);
+        assert_eq!(words[3..6], key(7).words());
         assert_eq!(ServiceEntry::from_words(words), entry);
         assert_eq!(entry.entered(), service);
 

@@ -77,13 +77,11 @@ impl Flow {
         self
     }
 
-    /// The keyed hash that places the flow in its service's lookup table.
-    ///
-    /// SipHash-1-3 of the octets source address, destination address, source port, destination port, protocol, all in
-    /// network order: 13 octets for IPv4, 37 for IPv6.
+    /// What is hashed, in words: source address, destination address, source port, destination port, protocol, all in
+    /// network order; 13 octets for IPv4, 37 for IPv6.
     #[inline(always)]
     #[must_use]
-    pub fn hash(&self, key: HashKey) -> u64 {
+    pub fn message(&self) -> Message {
         let source_port = u64::from(self.source_port.swap_bytes());
         let destination_port = u64::from(self.destination_port.swap_bytes());
         let last = source_port | destination_port << 16 | u64::from(self.protocol.0) << 32;
@@ -91,13 +89,45 @@ impl Flow {
             IpVersion::V4 => {
                 let addresses =
                     u64::from(self.source.v4_word()) | u64::from(self.destination.v4_word()) << 32;
-                siphash13(key, [addresses], last | 13 << 56)
+                Message { words: [addresses, 0, 0, 0], last: last | LENGTH_V4 }
             }
             IpVersion::V6 => {
                 let [source, source_low] = self.source.words();
                 let [destination, destination_low] = self.destination.words();
-                siphash13(key, [source, source_low, destination, destination_low], last | 37 << 56)
+                Message { words: [source, source_low, destination, destination_low], last: last | LENGTH_V6 }
             }
+        }
+    }
+
+    /// The keyed hash that places the flow in its service's lookup table: SipHash-1-3 of its message.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(&self, key: HashKey) -> u64 {
+        self.message().hash(key)
+    }
+}
+
+/// A flow as it is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The octets but for the last few; of IPv4, only the first word counts.
+    pub words: [u64; 4],
+    /// The last octets, and how many there are in all.
+    pub last: u64,
+}
+
+const LENGTH_V4: u64 = 13 << 56;
+const LENGTH_V6: u64 = 37 << 56;
+
+impl Message {
+    /// Its hash.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(&self, key: HashKey) -> u64 {
+        if self.last >> 56 == LENGTH_V4 >> 56 {
+            siphash13(key, [self.words[0]], self.last)
+        } else {
+            siphash13(key, self.words, self.last)
         }
     }
 }

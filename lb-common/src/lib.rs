@@ -49,7 +49,7 @@ pub mod wire;
 
 /// The version of what the maps hold. It goes up with every change after which a program, or a process, would
 /// misread what another one has written: a type that a map holds, or what its values mean.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 #[cfg(not(target_endian = "little"))]
 compile_error!("addresses are hashed as little-endian words; a big-endian build needs its own test vectors");

@@ -1,5 +1,6 @@
 //! What the service map holds.
 
+use crate::address::Address;
 use crate::clock::Epoch;
 use crate::flags::flags;
 use crate::flow::Protocol;
@@ -11,13 +12,12 @@ pub const CAPACITY: usize = 1024;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey {
-    vip: u32,
+    /// See [`Vip::name`](crate::vip::Vip::name).
+    vip: Address,
     port: u16,
     protocol: u8,
     scope: Scope,
 }
-
-const _: () = assert!(size_of::<ServiceKey>() == 8, "the kernel hashes padding too: there must be none");
 
 /// Which packets of a VIP a service takes.
 #[repr(transparent)]
@@ -37,38 +37,40 @@ impl ServiceKey {
     /// The service of one port, which is in host byte order.
     #[inline(always)]
     #[must_use]
-    pub const fn new(vip: u32, port: u16, protocol: Protocol) -> Self {
+    pub const fn new(vip: Address, port: u16, protocol: Protocol) -> Self {
         ServiceKey { vip, port, protocol: protocol.0, scope: Scope::PORT }
     }
 
     /// The service of all other ports.
     #[inline(always)]
     #[must_use]
-    pub const fn any_port(vip: u32, protocol: Protocol) -> Self {
+    pub const fn any_port(vip: Address, protocol: Protocol) -> Self {
         ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::ANY_PORT }
-    }
-
-    /// The name as one word.
-    #[inline(always)]
-    #[must_use]
-    pub const fn word(&self) -> u64 {
-        let port = self.port as u64 | (self.protocol as u64) << 16 | (self.scope.0 as u64) << 24;
-        self.vip as u64 | port << 32
-    }
-
-    /// The name that this word is.
-    #[must_use]
-    pub const fn from_word(word: u64) -> Self {
-        let [port_low, port_high, protocol, scope] = ((word >> 32) as u32).to_le_bytes();
-        let port = u16::from_le_bytes([port_low, port_high]);
-        ServiceKey { vip: word as u32, port, protocol, scope: Scope(scope) }
     }
 
     /// The service of fragments whose port is unknown.
     #[inline(always)]
     #[must_use]
-    pub const fn fragments(vip: u32, protocol: Protocol) -> Self {
+    pub const fn fragments(vip: Address, protocol: Protocol) -> Self {
         ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::FRAGMENTS }
+    }
+
+    /// The name as three words, of which the last has 32 bits.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(&self) -> [u64; 3] {
+        let [high, low] = self.vip.words();
+        let rest = self.port as u64 | (self.protocol as u64) << 16 | (self.scope.0 as u64) << 24;
+        [high, low, rest]
+    }
+
+    /// The name that these words are.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_words([high, low, rest]: [u64; 3]) -> Self {
+        let [port_low, port_high, protocol, scope] = (rest as u32).to_le_bytes();
+        let port = u16::from_le_bytes([port_low, port_high]);
+        ServiceKey { vip: Address::from_words([high, low]), port, protocol, scope: Scope(scope) }
     }
 }
 
@@ -168,6 +170,15 @@ impl ServiceFlags {
     #[must_use]
     pub const fn follows_slot(self) -> bool {
         self.0 & (0xf << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
+    }
+
+    /// Whether flows are told apart by all that they have, and a stable slot alone says where one goes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_plain(self) -> bool {
+        let joins = ServiceFlags::BY_SOURCE.0 | ServiceFlags::BY_ADDRESSES.0;
+        let asks = ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0;
+        self.0 & (0xff << 4 | joins | asks) == 0
     }
 
     /// Its scheduler.

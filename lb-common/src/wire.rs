@@ -3,6 +3,7 @@
 pub mod ethernet;
 pub mod extension;
 pub mod icmp;
+pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ports;

@@ -7,6 +7,7 @@ use lb_common::address::Address;
 use lb_common::backend::Backend;
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
+use lb_common::directory::Glance;
 use lb_common::event::{Event, Sampling};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
@@ -149,8 +150,16 @@ impl Tables for HostTables {
         exact.or_else(longest).copied()
     }
 
-    fn service(&self, key: &ServiceKey) -> Option<Service> {
-        self.image.services.get(key).copied()
+    fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        self.image.services.get(key)
+    }
+
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service> {
+        self.image.services.get(key).map_or(Glance::Nothing, Glance::Entry)
+    }
+
+    fn is_no_vip(&self, address: &Address) -> bool {
+        self.vip(address).is_none()
     }
 
     fn slot(&self, service: &Service, number: u32) -> Option<Slot> {

@@ -58,9 +58,7 @@ impl<'lab> Checking<'lab> {
             IpAddr::V4(vip) => Address::v4(vip.octets()),
             IpAddr::V6(vip) => Address::v6(vip.octets()),
         };
-        let vip = image.vips.get(&vip).context("the VIP")?;
-        let key = ServiceKey::new(vip.index, 80, Protocol::TCP);
-        let found = image.services.get(&key).context("the service")?;
+        let found = image.services.get(&ServiceKey::new(vip, 80, Protocol::TCP)).context("the service")?;
         let table = image.tables.get(&found.table).context("the lookup table")?;
         Ok(table.iter().map(|slot| slot.current()).collect())
     }

@@ -7,6 +7,7 @@ use crate::fragment::FragmentKey;
 use crate::packet::Packet;
 use crate::verdict::DropReason;
 use crate::wire::extension::{self, Broken, Chain, Fragment};
+use crate::wire::ip::Header;
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::Ipv6;
 use crate::wire::ports;

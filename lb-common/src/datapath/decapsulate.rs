@@ -5,6 +5,7 @@ use crate::checksum::Sum;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
 use crate::wire::ethernet::{self, EtherType};
+use crate::wire::ip::Header;
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::ports::Ports;
@@ -146,13 +147,13 @@ fn outer(packet: &impl Packet, gue_port: u16) -> Option<Outer> {
     let (source, traffic_class, protocol, length) = match payload.ethertype {
         EtherType::IPV4 => {
             let ip = Ipv4::at(packet, start)?;
-            let whole = ip.is_plain() && !ip.is_fragment();
-            whole.then(|| (ip.source(), ip.traffic_class(), ip.protocol(), ipv4::LENGTH))?
+            let whole = ip.is_plain();
+            whole.then(|| (ip.source(), ip.traffic_class(), ip.next(), ipv4::LENGTH))?
         }
         EtherType::IPV6 => {
             let ip = Ipv6::at(packet, start)?;
             let legal = ip.is_version_6();
-            legal.then(|| (ip.source(), ip.traffic_class(), ip.next_header(), ipv6::LENGTH))?
+            legal.then(|| (ip.source(), ip.traffic_class(), ip.next(), ipv6::LENGTH))?
         }
         _ => return None,
     };
@@ -191,7 +192,7 @@ fn inner(packet: &impl Packet, outer: &Outer) -> Option<Inner> {
     let (destination, traffic_class, length) = match version {
         IpVersion::V4 => {
             let ip = Ipv4::at(packet, outer.inside())?;
-            let length = usize::from(ip.total_length());
+            let length = usize::from(ip.length());
             (length >= ipv4::LENGTH).then(|| (ip.destination(), ip.traffic_class(), length))?
         }
         IpVersion::V6 => {

@@ -5,8 +5,9 @@ use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
 use crate::verdict::PassReason;
 use crate::wire::ethernet::{self, EtherType};
+use crate::wire::ip::Header;
 use crate::wire::ipv4::Ipv4;
-use crate::wire::ipv6::{self, Ipv6};
+use crate::wire::ipv6::Ipv6;
 
 /// What the fixed part of an IP header says.
 #[derive(Clone, Copy)]
@@ -39,38 +40,32 @@ pub fn parse(packet: &impl Packet) -> Result<Network, PassReason> {
     if payload.is_for_many {
         return Err(PassReason::ForMany);
     }
-    let offset = payload.offset;
     match payload.ethertype {
         EtherType::IPV4 => {
-            let ip = Ipv4::at(packet, offset).ok_or(PassReason::Truncated)?;
-            Ok(Network {
-                version: IpVersion::V4,
-                offset,
-                source: ip.source(),
-                destination: ip.destination(),
-                traffic_class: ip.traffic_class(),
-                hop_limit: ip.time_to_live(),
-                length: ip.total_length(),
-                next: ip.protocol(),
-            })
+            let ip = Ipv4::at(packet, payload.offset).ok_or(PassReason::Truncated)?;
+            Ok(Network::of(&ip, payload.offset))
         }
         EtherType::IPV6 => {
-            let ip = Ipv6::at(packet, offset).ok_or(PassReason::Truncated)?;
-            if ip.source().is_mapped() || ip.destination().is_mapped() {
-                return Err(PassReason::NotAVip);
-            }
-            Ok(Network {
-                version: IpVersion::V6,
-                offset,
-                source: ip.source(),
-                destination: ip.destination(),
-                traffic_class: ip.traffic_class(),
-                hop_limit: ip.hop_limit(),
-                // A packet of more than 65,535 octets fits no frame and no outer header.
-                length: ip.payload_length().saturating_add(ipv6::LENGTH as u16),
-                next: ip.next_header(),
-            })
+            let ip = Ipv6::at(packet, payload.offset).ok_or(PassReason::Truncated)?;
+            if ip.names_ipv4() { Err(PassReason::NotAVip) } else { Ok(Network::of(&ip, payload.offset)) }
         }
         _ => Err(PassReason::NotIp),
+    }
+}
+
+impl Network {
+    /// What a header says that `offset` octets of the frame are before.
+    #[inline(always)]
+    pub fn of<H: Header>(header: &H, offset: usize) -> Self {
+        Network {
+            version: H::VERSION,
+            offset,
+            source: header.source(),
+            destination: header.destination(),
+            traffic_class: header.traffic_class(),
+            hop_limit: header.hop_limit(),
+            length: header.length(),
+            next: header.next(),
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn phase<P: Packet>(packet: &P, datagram: &Datagram, owner: &Owner) -
     if flags.joins_connections() {
         return Phase::Datagram;
     }
-    if owner.flow.protocol == Protocol::TCP {
+    if datagram.protocol == Protocol::TCP {
         return match tcp::flags(packet, datagram.offset) {
             Some(flags) if flags.begins() => Phase::First,
             Some(flags) if flags.ends() => Phase::Last,

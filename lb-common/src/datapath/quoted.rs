@@ -3,6 +3,7 @@
 use super::datagram::Datagram;
 use crate::flow::{Flow, IpVersion, Protocol};
 use crate::packet::Packet;
+use crate::wire::ip::Header;
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::Ipv6;
 use crate::wire::ports::Ports;
@@ -19,13 +20,13 @@ pub fn flow(packet: &impl Packet, error: &Datagram) -> Option<Flow> {
         IpVersion::V4 => {
             let ip = Ipv4::at(packet, offset)?;
             let first = ip.is_version_4() && ip.fragment_offset() == 0 && ip.header_length() >= ipv4::LENGTH;
-            let quoted = first.then(|| (ip.source(), ip.destination(), ip.protocol(), ip.header_length()))?;
+            let quoted = first.then(|| (ip.source(), ip.destination(), ip.next(), ip.header_length()))?;
             (quoted.0, quoted.1, quoted.2, offset + quoted.3)
         }
         IpVersion::V6 => {
             let ip = Ipv6::at(packet, offset)?;
             let (from, to) = ip.is_version_6().then(|| (ip.source(), ip.destination()))?;
-            let chain = extension::follow(packet, offset, ip.next_header()).ok()?;
+            let chain = extension::follow(packet, offset, ip.next()).ok()?;
             let first = !chain.fragment.is_later();
             first.then_some((from, to, chain.protocol, chain.offset))?
         }

@@ -22,39 +22,37 @@ pub fn toward<P: Packet>(
     backend: &Backend,
     flow_hash: u64,
 ) -> Result<(), Refusal> {
-    let outer = match backend.forwarding {
-        Forwarding::L2 => 0,
-        Forwarding::IPIP_V4 => ipv4::LENGTH,
-        Forwarding::IPIP_V6 => ipv6::LENGTH,
-        Forwarding::GUE_V4 => ipv4::LENGTH + udp::LENGTH,
-        Forwarding::GUE_V6 => ipv6::LENGTH + udp::LENGTH,
-        _ => return Err(Refusal::Drop(DropReason::NoBackend)),
-    };
-    let network = &datagram.network;
-    let Some(length) = network.length.checked_add(outer as u16).filter(|length| *length <= backend.mtu)
-    else {
-        return Err(Refusal::TooBig { mtu: u32::from(backend.mtu.saturating_sub(outer as u16)) });
-    };
-    let link_length = ethernet::LENGTH + backend.vlan.length();
-    if outer > 0 {
-        without_padding(packet, datagram).ok_or(Refusal::Drop(DropReason::BadLength))?;
-    }
-    move_head(packet, network.offset, link_length + outer).ok_or(Refusal::Drop(DropReason::NoHeadroom))?;
-
-    let tunnel = Tunnel { datagram, backend, flow_hash, length };
+    let version = datagram.network.version;
+    let tunnel = Tunnel { datagram, backend, flow_hash };
     let written = match backend.forwarding {
-        Forwarding::L2 => match network.version {
-            IpVersion::V4 => link(packet, backend, EtherType::IPV4),
-            IpVersion::V6 => link(packet, backend, EtherType::IPV6),
-        },
-        Forwarding::IPIP_V4 => tunnel.ipv4(packet, link_length, network.version.as_payload()),
-        Forwarding::IPIP_V6 => tunnel.ipv6(packet, link_length, network.version.as_payload()),
-        Forwarding::GUE_V4 => tunnel
-            .ipv4(packet, link_length, Protocol::UDP)
-            .and_then(|()| tunnel.udp(packet, link_length + ipv4::LENGTH)),
-        _ => tunnel
-            .ipv6(packet, link_length, Protocol::UDP)
-            .and_then(|()| tunnel.udp(packet, link_length + ipv6::LENGTH)),
+        Forwarding::L2 => {
+            tunnel.make_room::<P, 0>(packet)?;
+            match version {
+                IpVersion::V4 => link(packet, backend, EtherType::IPV4),
+                IpVersion::V6 => link(packet, backend, EtherType::IPV6),
+            }
+        }
+        Forwarding::IPIP_V4 => {
+            let room = tunnel.make_room::<P, { ipv4::LENGTH }>(packet)?;
+            tunnel.ipv4(packet, room, version.as_payload())
+        }
+        Forwarding::IPIP_V6 => {
+            let room = tunnel.make_room::<P, { ipv6::LENGTH }>(packet)?;
+            tunnel.ipv6(packet, room, version.as_payload())
+        }
+        Forwarding::GUE_V4 => {
+            let room = tunnel.make_room::<P, { ipv4::LENGTH + udp::LENGTH }>(packet)?;
+            tunnel
+                .ipv4(packet, room, Protocol::UDP)
+                .and_then(|()| tunnel.udp(packet, room.offset + ipv4::LENGTH))
+        }
+        Forwarding::GUE_V6 => {
+            let room = tunnel.make_room::<P, { ipv6::LENGTH + udp::LENGTH }>(packet)?;
+            tunnel
+                .ipv6(packet, room, Protocol::UDP)
+                .and_then(|()| tunnel.udp(packet, room.offset + ipv6::LENGTH))
+        }
+        _ => return Err(Refusal::Drop(DropReason::NoBackend)),
     };
     written.ok_or(Refusal::Drop(DropReason::NoHeadroom))
 }
@@ -86,28 +84,49 @@ struct Tunnel<'a> {
     datagram: &'a Datagram,
     backend: &'a Backend,
     flow_hash: u64,
+}
+
+/// Where an outer packet's headers go.
+#[derive(Clone, Copy)]
+struct Room {
+    /// Octets of the frame before them.
+    offset: usize,
     /// Octets of the outer packet.
     length: u16,
 }
 
 impl Tunnel<'_> {
+    /// Makes room for `OUTER` octets of headers behind the link's.
     #[inline(always)]
-    fn ipv4(&self, packet: &mut impl Packet, offset: usize, payload: Protocol) -> Option<()> {
+    fn make_room<P: Packet, const OUTER: usize>(&self, packet: &mut P) -> Result<Room, Refusal> {
+        let (network, mtu) = (&self.datagram.network, self.backend.mtu);
+        let length = network.length.checked_add(OUTER as u16).filter(|length| *length <= mtu);
+        let length = length.ok_or(Refusal::TooBig { mtu: u32::from(mtu.saturating_sub(OUTER as u16)) })?;
+        let offset = ethernet::LENGTH + self.backend.vlan.length();
+        if OUTER > 0 {
+            without_padding(packet, self.datagram).ok_or(Refusal::Drop(DropReason::BadLength))?;
+        }
+        move_head(packet, network.offset, offset + OUTER).ok_or(Refusal::Drop(DropReason::NoHeadroom))?;
+        Ok(Room { offset, length })
+    }
+
+    #[inline(always)]
+    fn ipv4(&self, packet: &mut impl Packet, room: Room, payload: Protocol) -> Option<()> {
         link(packet, self.backend, EtherType::IPV4)?;
-        let outer = packet.octets_mut(offset)?;
+        let outer = packet.octets_mut(room.offset)?;
         wire::copy(outer, self.backend.outer.first_chunk()?);
-        ipv4::complete(outer, self.spread(), self.datagram.network.traffic_class, self.length, payload);
+        ipv4::complete(outer, self.spread(), self.datagram.network.traffic_class, room.length, payload);
         Some(())
     }
 
     /// The outer flow label comes from the flow hash, so that routers and receive queues spread flows (RFC 6438).
     #[inline(always)]
-    fn ipv6(&self, packet: &mut impl Packet, offset: usize, payload: Protocol) -> Option<()> {
+    fn ipv6(&self, packet: &mut impl Packet, room: Room, payload: Protocol) -> Option<()> {
         link(packet, self.backend, EtherType::IPV6)?;
-        let outer = packet.octets_mut(offset)?;
+        let outer = packet.octets_mut(room.offset)?;
         wire::copy(outer, &self.backend.outer);
         let traffic_class = self.datagram.network.traffic_class;
-        let payload_length = self.length - ipv6::LENGTH as u16;
+        let payload_length = room.length - ipv6::LENGTH as u16;
         ipv6::complete(outer, self.spread(), traffic_class, self.flow_hash as u32, payload_length, payload);
         Some(())
     }

@@ -39,6 +39,13 @@ pub fn sample<P: Packet, T: Tables>(packet: &P, tables: &T, end: End, trail: Tra
     }
 }
 
+/// Whether packets that end so are told of.
+#[inline(always)]
+pub fn is_told<T: Tables>(tables: &T, end: End) -> bool {
+    let every = tables.sampling().and_then(|sampling| sampling.every.get(end.counter()));
+    every.is_some_and(|&every| every != 0)
+}
+
 /// Copies the first octets, and returns how many.
 #[inline(always)]
 fn capture(packet: &impl Packet, event: &mut Event) -> u32 {

@@ -19,8 +19,7 @@ pub fn route<P: Packet, T: Tables>(
     datagram: &Datagram,
     owner: &Owner,
 ) -> Result<Route, Refusal> {
-    let Owner { service, flow, .. } = owner;
-    let flow_hash = flow.reduced(service.flags).hash(tables.hash_key());
+    let &Owner { service, flow_hash, .. } = owner;
     let route = |backend| Ok(Route { service: service.index, backend, flow_hash });
     if let Some(backend) = by_server_id(packet, tables, service, datagram) {
         return route(backend);
@@ -42,7 +41,7 @@ pub fn route<P: Packet, T: Tables>(
         return Err(Refusal::Reject);
     }
     if service.flags.has(ServiceFlags::WATCHED) {
-        watch::watch(packet, tables, datagram, owner, flow_hash, backend);
+        watch::watch(packet, tables, datagram, owner, backend);
     }
     route(backend)
 }

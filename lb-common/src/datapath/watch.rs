@@ -49,7 +49,6 @@ pub(super) fn watch<P: Packet, T: Tables>(
     tables: &T,
     datagram: &Datagram,
     owner: &Owner,
-    flow_hash: u64,
     backend: BackendIndex,
 ) {
     if owner.is_related || !datagram.begins_transport() || datagram.protocol != Protocol::TCP {
@@ -58,7 +57,7 @@ pub(super) fn watch<P: Packet, T: Tables>(
     let Some(flags) = tcp::flags(packet, datagram.offset) else { return };
     if flags.begins() || flags.resets() {
         let syn = if flags.begins() { tcp::sequence(packet, datagram.offset) } else { None };
-        tables.watch(&Sighting { backend, flow_hash, syn });
+        tables.watch(&Sighting { backend, flow_hash: owner.flow_hash, syn });
     }
 }
 

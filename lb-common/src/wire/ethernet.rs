@@ -51,15 +51,21 @@ pub struct Payload {
     pub is_for_many: bool,
 }
 
-/// The payload of a frame, behind at most two tags; `None` if the frame ends before.
+/// What follows the header without tags: the payload, or a tag. `None` if the frame ends before.
 #[inline(always)]
-pub fn payload(packet: &impl Packet) -> Option<Payload> {
+pub fn next(packet: &impl Packet) -> Option<Payload> {
     let header: &[u8; LENGTH] = packet.octets(0)?;
-    let mut payload = Payload {
+    Some(Payload {
         ethertype: EtherType::from_octets([header[12], header[13]]),
         offset: LENGTH,
         is_for_many: header[0] & 1 == 1,
-    };
+    })
+}
+
+/// The payload of a frame, behind at most two tags; `None` if the frame ends before.
+#[inline(always)]
+pub fn payload(packet: &impl Packet) -> Option<Payload> {
+    let mut payload = next(packet)?;
     if !payload.is_tag() {
         return Some(payload);
     }

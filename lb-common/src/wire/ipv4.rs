@@ -2,8 +2,9 @@
 
 use crate::address::Address;
 use crate::checksum::Sum;
-use crate::flow::Protocol;
+use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
+use crate::wire::ip::Header;
 
 /// Octets of a header without options.
 pub const LENGTH: usize = 20;
@@ -16,15 +17,57 @@ const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// The fixed part of a header.
+#[derive(Clone, Copy)]
 pub struct Ipv4<'packet>(&'packet [u8; LENGTH]);
 
-impl<'packet> Ipv4<'packet> {
-    /// The header at `offset`; `None` if the frame ends before.
+impl Header for Ipv4<'_> {
+    type Of<'packet> = Ipv4<'packet>;
+
+    const VERSION: IpVersion = IpVersion::V4;
+    const LENGTH: usize = LENGTH;
+
     #[inline(always)]
-    pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
+    fn at(packet: &impl Packet, offset: usize) -> Option<Ipv4<'_>> {
         packet.octets(offset).map(Ipv4)
     }
 
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.0[0] == 0x45 && !self.is_fragment()
+    }
+
+    #[inline(always)]
+    fn source(&self) -> Address {
+        Address::v4([self.0[12], self.0[13], self.0[14], self.0[15]])
+    }
+
+    #[inline(always)]
+    fn destination(&self) -> Address {
+        Address::v4([self.0[16], self.0[17], self.0[18], self.0[19]])
+    }
+
+    #[inline(always)]
+    fn traffic_class(&self) -> u8 {
+        self.0[1]
+    }
+
+    #[inline(always)]
+    fn hop_limit(&self) -> u8 {
+        self.0[8]
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u16 {
+        u16::from_be_bytes([self.0[2], self.0[3]])
+    }
+
+    #[inline(always)]
+    fn next(&self) -> Protocol {
+        Protocol(self.0[9])
+    }
+}
+
+impl Ipv4<'_> {
     /// Octets of the header with its options.
     #[inline(always)]
     #[must_use]
@@ -32,32 +75,11 @@ impl<'packet> Ipv4<'packet> {
         usize::from(self.0[0] & 0xf) * 4
     }
 
-    /// Version 4 and a header of five words: no options.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.0[0] == 0x45
-    }
-
     /// Whether the version field says 4.
     #[inline(always)]
     #[must_use]
     pub fn is_version_4(&self) -> bool {
         self.0[0] >> 4 == 4
-    }
-
-    /// DSCP and ECN.
-    #[inline(always)]
-    #[must_use]
-    pub fn traffic_class(&self) -> u8 {
-        self.0[1]
-    }
-
-    /// Octets of header and payload.
-    #[inline(always)]
-    #[must_use]
-    pub fn total_length(&self) -> u16 {
-        u16::from_be_bytes([self.0[2], self.0[3]])
     }
 
     /// Whether the packet is a part of one.
@@ -79,34 +101,6 @@ impl<'packet> Ipv4<'packet> {
     #[must_use]
     pub fn identification(&self) -> u16 {
         u16::from_be_bytes([self.0[4], self.0[5]])
-    }
-
-    /// Routers that the packet may still pass.
-    #[inline(always)]
-    #[must_use]
-    pub fn time_to_live(&self) -> u8 {
-        self.0[8]
-    }
-
-    /// What the payload is.
-    #[inline(always)]
-    #[must_use]
-    pub fn protocol(&self) -> Protocol {
-        Protocol(self.0[9])
-    }
-
-    /// Source address.
-    #[inline(always)]
-    #[must_use]
-    pub fn source(&self) -> Address {
-        Address::v4([self.0[12], self.0[13], self.0[14], self.0[15]])
-    }
-
-    /// Destination address.
-    #[inline(always)]
-    #[must_use]
-    pub fn destination(&self) -> Address {
-        Address::v4([self.0[16], self.0[17], self.0[18], self.0[19]])
     }
 }
 

@@ -1,8 +1,9 @@
 //! Internet protocol version 6 (RFC 8200).
 
 use crate::address::Address;
-use crate::flow::Protocol;
+use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
+use crate::wire::ip::Header;
 
 /// Octets of the fixed header.
 pub const LENGTH: usize = 40;
@@ -11,15 +12,59 @@ pub const LENGTH: usize = 40;
 pub const HOP_LIMIT: u8 = 64;
 
 /// The fixed header.
+#[derive(Clone, Copy)]
 pub struct Ipv6<'packet>(&'packet [u8; LENGTH]);
 
-impl<'packet> Ipv6<'packet> {
-    /// The header at `offset`; `None` if the frame ends before.
+impl Header for Ipv6<'_> {
+    type Of<'packet> = Ipv6<'packet>;
+
+    const VERSION: IpVersion = IpVersion::V6;
+    const LENGTH: usize = LENGTH;
+
     #[inline(always)]
-    pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
+    fn at(packet: &impl Packet, offset: usize) -> Option<Ipv6<'_>> {
         packet.octets(offset).map(Ipv6)
     }
 
+    /// Whether what follows is the payload, [`next`](Header::next) says.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.is_version_6() && !self.names_ipv4()
+    }
+
+    #[inline(always)]
+    fn source(&self) -> Address {
+        Address::v6(self.address::<8>())
+    }
+
+    #[inline(always)]
+    fn destination(&self) -> Address {
+        Address::v6(self.address::<24>())
+    }
+
+    #[inline(always)]
+    fn traffic_class(&self) -> u8 {
+        self.0[0] << 4 | self.0[1] >> 4
+    }
+
+    #[inline(always)]
+    fn hop_limit(&self) -> u8 {
+        self.0[7]
+    }
+
+    /// A packet of more than 65,535 octets fits no frame and no outer header.
+    #[inline(always)]
+    fn length(&self) -> u16 {
+        self.payload_length().saturating_add(LENGTH as u16)
+    }
+
+    #[inline(always)]
+    fn next(&self) -> Protocol {
+        Protocol(self.0[6])
+    }
+}
+
+impl Ipv6<'_> {
     /// Whether the version field says 6.
     #[inline(always)]
     #[must_use]
@@ -27,11 +72,11 @@ impl<'packet> Ipv6<'packet> {
         self.0[0] >> 4 == 6
     }
 
-    /// DSCP and ECN.
+    /// Whether an address is one of IPv4: on the wire, none is (RFC 4291, section 2.5.5.2).
     #[inline(always)]
     #[must_use]
-    pub fn traffic_class(&self) -> u8 {
-        self.0[0] << 4 | self.0[1] >> 4
+    pub fn names_ipv4(&self) -> bool {
+        self.source().is_mapped() || self.destination().is_mapped()
     }
 
     /// Octets behind the fixed header.
@@ -39,34 +84,6 @@ impl<'packet> Ipv6<'packet> {
     #[must_use]
     pub fn payload_length(&self) -> u16 {
         u16::from_be_bytes([self.0[4], self.0[5]])
-    }
-
-    /// What follows the fixed header: an extension header or the payload.
-    #[inline(always)]
-    #[must_use]
-    pub fn next_header(&self) -> Protocol {
-        Protocol(self.0[6])
-    }
-
-    /// Routers that the packet may still pass.
-    #[inline(always)]
-    #[must_use]
-    pub fn hop_limit(&self) -> u8 {
-        self.0[7]
-    }
-
-    /// Source address.
-    #[inline(always)]
-    #[must_use]
-    pub fn source(&self) -> Address {
-        Address::v6(self.address::<8>())
-    }
-
-    /// Destination address.
-    #[inline(always)]
-    #[must_use]
-    pub fn destination(&self) -> Address {
-        Address::v6(self.address::<24>())
     }
 
     #[inline(always)]

@@ -11,10 +11,12 @@ mod maps;
 
 #[cfg(target_arch = "bpf")]
 mod program {
-    use aya_ebpf::bindings::xdp_action;
+    use aya_ebpf::EbpfContext as _;
+    use aya_ebpf::bindings::{xdp_action, xdp_md};
     use aya_ebpf::macros::xdp;
     use aya_ebpf::programs::XdpContext;
-    use lb_common::datapath::balance;
+    use lb_common::datapath::{fast, walk};
+    use lb_common::verdict::End;
     use lb_ebpf::packet::XdpPacket;
 
     use crate::maps::Maps;
@@ -23,22 +25,50 @@ mod program {
     #[xdp]
     #[inline(always)]
     fn xdp_lb(context: XdpContext) -> u32 {
-        run(XdpPacket::<false>::new(context))
+        let frame = context.as_ptr().cast();
+        take_fast_path::<false>(frame).unwrap_or_else(|| lb_walk(frame))
     }
 
     /// Balances one frame that may be in several pieces: for MTUs above a page (Linux 5.18).
     #[xdp(frags)]
     #[inline(always)]
     fn xdp_lb_frags(context: XdpContext) -> u32 {
-        run(XdpPacket::<true>::new(context))
+        let frame = context.as_ptr().cast();
+        take_fast_path::<true>(frame).unwrap_or_else(|| lb_walk_frags(frame))
+    }
+
+    /// The walk. A function of its own: see [`fast`].
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    extern "C" fn lb_walk(frame: *mut xdp_md) -> u32 {
+        walk_whole::<false>(frame)
+    }
+
+    /// The walk of a frame that may be in several pieces.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    extern "C" fn lb_walk_frags(frame: *mut xdp_md) -> u32 {
+        walk_whole::<true>(frame)
     }
 
     #[inline(always)]
-    fn run<const MULTI_BUFFER: bool>(mut packet: XdpPacket<MULTI_BUFFER>) -> u32 {
+    fn take_fast_path<const MULTI_BUFFER: bool>(frame: *mut xdp_md) -> Option<u32> {
+        let mut packet = XdpPacket::<MULTI_BUFFER>::new(XdpContext::new(frame));
         let maps = Maps { ingress: packet.ingress() };
-        let end = balance(&mut packet, &maps);
+        fast::path(&mut packet, &maps).map(|end| action(end, maps.ingress))
+    }
+
+    #[inline(always)]
+    fn walk_whole<const MULTI_BUFFER: bool>(frame: *mut xdp_md) -> u32 {
+        let mut packet = XdpPacket::<MULTI_BUFFER>::new(XdpContext::new(frame));
+        let maps = Maps { ingress: packet.ingress() };
+        action(walk(&mut packet, &maps), maps.ingress)
+    }
+
+    #[inline(always)]
+    fn action(end: End, ingress: u32) -> u32 {
         match end.egress() {
-            Some(egress) if egress == maps.ingress => xdp_action::XDP_TX,
+            Some(egress) if egress == ingress => xdp_action::XDP_TX,
             Some(_) => xdp_action::XDP_REDIRECT,
             None if end.is_answered() => xdp_action::XDP_TX,
             None if end.is_passed() => xdp_action::XDP_PASS,

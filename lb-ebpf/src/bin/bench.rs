@@ -20,6 +20,7 @@ mod program {
     use lb_common::packet::Packet;
     use lb_common::replay::{LONGEST, Progress, RESTORED, Stage, Step};
     use lb_common::wire::ethernet::{self, EtherType};
+    use lb_common::wire::ip::Header as _;
     use lb_common::wire::{self, ipv4, ipv6, ports};
     use lb_ebpf::packet::XdpPacket;
 

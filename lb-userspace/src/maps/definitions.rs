@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     /// A change here makes [`lb_common::LAYOUT`] go up.
-    const DEFINED: &str = "layout 2
+    const DEFINED: &str = "layout 3
 BACKENDS: type 2, key 4, value 64
 BACKEND_COUNTERS: type 6, key 4, value 16
 ERRORS_SENT: type 9, key 16, value 4
@@ -106,7 +106,7 @@ PREFIXES: type 11, key 20, value 8
 QUIC_SERVERS: type 1, key 16, value 4
 RATION: type 6, key 4, value 8
 SAMPLING: type 2, key 4, value 100
-SERVICES: type 2, key 4, value 32
+SERVICES: type 2, key 4, value 64
 SERVICE_COUNTERS: type 6, key 4, value 136
 SETTINGS: type 2, key 4, value 40
 STANDINGS: type 2, key 4, value 16

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, bail};
 use aya::maps::MapData;
-use lb_common::directory::{Entry, WORDS, is_present, place_for, place_of, removed};
+use lb_common::directory::{Entry, MOST_WORDS, is_present, place_for, place_of, removed};
 
 use super::mapped::Mapped;
 
 /// One directory.
 pub struct Directory<E> {
-    memory: Mapped<[AtomicU64; WORDS]>,
+    memory: Mapped<AtomicU64>,
     bits: u32,
     // The mapping keeps the map alive, but a map that nobody holds is harder to find for those who look into it.
     _map: MapData,
@@ -21,8 +21,8 @@ pub struct Directory<E> {
 impl<E: Entry> Directory<E> {
     /// The directory in a map of 2^`bits` entries.
     pub fn new(map: MapData, bits: u32) -> Result<Self> {
-        const { assert!(size_of::<E>() == size_of::<[u64; WORDS]>()) };
-        Ok(Directory { memory: Mapped::new(&map, 1 << bits)?, bits, _map: map, entries: PhantomData })
+        let words = E::WORDS << bits;
+        Ok(Directory { memory: Mapped::new(&map, words)?, bits, _map: map, entries: PhantomData })
     }
 
     /// Enters or changes an entry.
@@ -34,7 +34,7 @@ impl<E: Entry> Directory<E> {
             bail!("no room near its place; raise maps.services in the configuration")
         };
         let words = entry.words();
-        for word in (0..WORDS).filter(|&word| word != E::FLAGS_WORD) {
+        for word in (0..E::WORDS).filter(|&word| word != E::FLAGS_WORD) {
             self.word(place, word).store(words[word], Ordering::Relaxed);
         }
         self.word(place, E::FLAGS_WORD).store(words[E::FLAGS_WORD], Ordering::Release);
@@ -54,10 +54,14 @@ impl<E: Entry> Directory<E> {
     }
 
     fn entry(&self, place: u32) -> E {
-        E::from_words(std::array::from_fn(|word| self.word(place, word).load(Ordering::Relaxed)))
+        let mut words = [0; MOST_WORDS];
+        for (number, word) in words.iter_mut().enumerate().take(E::WORDS) {
+            *word = self.word(place, number).load(Ordering::Relaxed);
+        }
+        E::from_words(words)
     }
 
     fn word(&self, place: u32, word: usize) -> &AtomicU64 {
-        &self.memory[place as usize][word]
+        &self.memory[place as usize * E::WORDS + word]
     }
 }

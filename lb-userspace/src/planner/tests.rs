@@ -60,7 +60,7 @@ fn flags() -> ServiceFlags {
 }
 
 fn key(service: u8) -> ServiceKey {
-    ServiceKey::new(u32::from(service), 80, Protocol::TCP)
+    ServiceKey::new(Address::v4([192, 0, 2, service + 1]), 80, Protocol::TCP)
 }
 
 /// Slots of each backend.

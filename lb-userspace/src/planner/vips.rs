@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lb_common::address::Address;
 use lb_common::clock::epochs;
 use lb_common::service::{QuicKey, Service, ServiceFlags, ServiceKey};
 use lb_common::slot::BackendIndex;
@@ -14,31 +15,32 @@ use crate::health::OnAllDown;
 use crate::image::Image;
 use crate::roster::{BackendId, Roll, Roster};
 
-/// Adds the VIPs to the image, and returns their numbers.
-pub(super) fn place(config: &Config, roster: &mut Roster, image: &mut Image) -> BTreeMap<Prefix, u32> {
-    let mut numbers = BTreeMap::new();
+/// Adds the VIPs to the image, and returns what their services are named by.
+pub(super) fn place(config: &Config, roster: &mut Roster, image: &mut Image) -> BTreeMap<Prefix, Address> {
+    let mut names = BTreeMap::new();
     for service in &config.services {
         let Some(index) = roster.vip(service.vip) else { continue };
-        numbers.insert(service.vip, index);
         let any_port = config.services.iter().any(|other| other.vip == service.vip && other.port.is_none());
         let mut flags = VipFlags::default();
         flags.set(VipFlags::ANSWERS_ECHO, config.answer_echo);
         flags.set(VipFlags::HAS_ANY_PORT, any_port);
+        flags.set(VipFlags::IS_PREFIX, !service.vip.is_one_address());
         let vip = Vip { index, flags };
         let address = of_ip(service.vip.address);
+        names.insert(service.vip, vip.name(address));
         if service.vip.is_one_address() {
             image.vips.insert(address, vip);
         } else {
             image.prefixes.insert((address, service.vip.mapped_length()), vip);
         }
     }
-    numbers
+    names
 }
 
 /// Adds a service to the image.
 pub(super) fn place_service(
     image: &mut Image,
-    vip: u32,
+    vip: Address,
     service: &config::Service,
     roll: &Roll,
     turns: u32,

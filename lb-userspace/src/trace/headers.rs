@@ -6,6 +6,7 @@ use lb_common::flow::{IpVersion, Protocol};
 use lb_common::packet::Packet;
 use lb_common::wire::ethernet::EtherType;
 use lb_common::wire::extension::{self, Fragment};
+use lb_common::wire::ip::Header as _;
 use lb_common::wire::ipv4::Ipv4;
 use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::ports::Ports;
@@ -59,7 +60,7 @@ fn ipv4(frame: &impl Packet, offset: usize) -> Option<Headers> {
     Some(Headers {
         source: ip.source().v4_octets().into(),
         destination: ip.destination().v4_octets().into(),
-        protocol: ip.protocol(),
+        protocol: ip.next(),
         fragment: ip.is_fragment().then(|| u32::from(ip.fragment_offset())),
         ports: None,
         end: offset + ip.header_length(),
@@ -69,12 +70,12 @@ fn ipv4(frame: &impl Packet, offset: usize) -> Option<Headers> {
 /// Behind extension headers that can't be followed nothing is looked for.
 fn ipv6(frame: &impl Packet, offset: usize) -> Option<Headers> {
     let ip = Ipv6::at(frame, offset)?;
-    let chain = extension::follow(frame, offset, ip.next_header()).ok();
+    let chain = extension::follow(frame, offset, ip.next()).ok();
     let fragment = chain.map_or(Fragment::WHOLE, |chain| chain.fragment);
     Some(Headers {
         source: ip.source().octets().into(),
         destination: ip.destination().octets().into(),
-        protocol: chain.map_or(ip.next_header(), |chain| chain.protocol),
+        protocol: chain.map_or(ip.next(), |chain| chain.protocol),
         fragment: fragment.is_part().then_some(fragment.offset),
         ports: None,
         end: chain.map_or(usize::MAX, |chain| chain.offset),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lb_common::clock::Tick;
-use lb_common::datapath::balance;
+use lb_common::datapath::{balance, walk};
 use lb_common::siphash::HashKey;
-use lb_common::verdict::Verdict;
+use lb_common::verdict::{End, Verdict};
 use lb_userspace::frame::Frame;
 use lb_userspace::host_tables::HostTables;
 use lb_userspace::image::{Counters, Image};
@@ -64,8 +64,21 @@ impl Host {
     /// # Panics
     /// The walk ends in no verdict.
     #[must_use]
-    pub fn run_frame(&self, mut frame: Frame) -> Outcome {
-        let action = match balance(&mut frame, &self.tables).verdict().expect("a verdict") {
+    pub fn run_frame(&self, frame: Frame) -> Outcome {
+        self.outcome(frame, balance)
+    }
+
+    /// The same without the fast path.
+    ///
+    /// # Panics
+    /// The walk ends in no verdict.
+    #[must_use]
+    pub fn walk_frame(&self, frame: Frame) -> Outcome {
+        self.outcome(frame, walk)
+    }
+
+    fn outcome(&self, mut frame: Frame, run: impl Fn(&mut Frame, &HostTables) -> End) -> Outcome {
+        let action = match run(&mut frame, &self.tables).verdict().expect("a verdict") {
             Verdict::Forward { egress: INGRESS } | Verdict::Answer(_) => Action::Transmit,
             Verdict::Forward { .. } => Action::Redirect,
             Verdict::Pass(_) => Action::Pass,

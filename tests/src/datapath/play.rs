@@ -26,6 +26,8 @@ thread_local! {
 pub struct Player<'world> {
     world: &'world World,
     host: Host,
+    /// The same without a fast path.
+    walker: Host,
     now: Tick,
     /// Who was sent an error since the clock ticked.
     told: BTreeSet<IpAddr>,
@@ -35,8 +37,9 @@ impl<'world> Player<'world> {
     /// One that remembers nothing.
     #[must_use]
     pub fn new(world: &'world World) -> Self {
-        let mut player =
-            Player { world, host: Host::new(&world.image), now: Tick::default(), told: BTreeSet::new() };
+        let host = || Host::new(&world.image);
+        let (now, told) = (Tick::default(), BTreeSet::new());
+        let mut player = Player { world, host: host(), walker: host(), now, told };
         player.restart();
         player
     }
@@ -44,6 +47,7 @@ impl<'world> Player<'world> {
     /// Forgets all packets.
     pub fn restart(&mut self) {
         self.host.tables.forget();
+        self.walker.tables.forget();
         self.now = Tick(0);
         self.tick();
     }
@@ -52,6 +56,7 @@ impl<'world> Player<'world> {
     pub fn tick(&mut self) {
         self.now.0 += 1;
         self.host.tables.set_time(self.now);
+        self.walker.tables.set_time(self.now);
         self.told.clear();
     }
 
@@ -60,10 +65,12 @@ impl<'world> Player<'world> {
     /// # Panics
     /// A law doesn't hold.
     pub fn run(&mut self, frame: &[u8], headroom: Option<u8>) -> Outcome {
-        let room = headroom.map(usize::from);
-        let outcome = self
-            .host
-            .run_frame(room.map_or_else(|| Frame::new(frame), |room| Frame::with_headroom(frame, room)));
+        let packet = || match headroom {
+            None => Frame::new(frame),
+            Some(room) => Frame::with_headroom(frame, usize::from(room)),
+        };
+        let outcome = self.host.run_frame(packet());
+        assert_eq!(outcome, self.walker.walk_frame(packet()), "by the fast path, and without it");
         laws::check(self.world, frame, headroom.is_none(), &outcome);
         let verdict = laws::verdict_of(&outcome.counted);
         let is_error = matches!(verdict, Verdict::Answer(answer) if answer != Answer::EchoReply);

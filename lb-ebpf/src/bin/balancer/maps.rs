@@ -14,9 +14,9 @@ use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
 use lb_common::datapath::pinned::{self, Question};
 use lb_common::datapath::watch::{self, Sighting};
-use lb_common::directory::{self, ServiceEntry, VipEntry, find};
+use lb_common::directory::{self, Glance, ServiceEntry, VipEntry, find, glance};
 use lb_common::event::{Event, Sampling};
-use lb_common::flow::IpVersion;
+use lb_common::flow::{Flow, IpVersion, Message};
 use lb_common::fragment::{self, FragmentKey, FragmentRoute};
 use lb_common::pin::{self, Bucket};
 use lb_common::ration::{self, Ration};
@@ -71,9 +71,9 @@ static USUAL_TABLES: ArrayOfMaps<
 static TABLES: ArrayOfMaps<Array<SlotPair, 1, { TABLE_FLAGS }>, { service::CAPACITY }> = ArrayOfMaps::new();
 const TABLE_FLAGS: usize = (BPF_F_INNER_MAP | BPF_F_MMAPABLE) as usize;
 
-/// Backends by number.
+/// Backends by number. The flag has the kernel begin them at a page: each stands in one cache line.
 #[btf_map]
-pub static BACKENDS: Array<Backend, { backend::CAPACITY }> = Array::new();
+pub static BACKENDS: Array<Backend, { backend::CAPACITY }, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// Logarithm of the buckets in the connection table, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -162,17 +162,39 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn hash(&self, flow: &Flow) -> u64 {
+        let Message { words: [first, second, third, fourth], last } = flow.message();
+        lb_hash(first, second, third, fourth, last)
+    }
+
+    #[inline(always)]
     fn vip(&self, address: &Address) -> Option<Vip> {
         match find(address, DIRECTORY_BITS.load(), |place| VIPS.get(place)) {
-            Some(entry) => Some(entry.vip),
+            Some(place) => VIPS.get(place).map(|entry| entry.vip),
             None if SETTINGS.get(0)?.has_prefixes() => PREFIXES.get(&WholeAddress::new(address).key).copied(),
             None => None,
         }
     }
 
     #[inline(always)]
-    fn service(&self, key: &ServiceKey) -> Option<Service> {
-        find(key, DIRECTORY_BITS.load(), |place| SERVICES.get(place)).map(|entry| entry.service)
+    fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        let [high, low, rest] = key.words();
+        SERVICES.get(lb_find_service(high, low, rest) as u32).map(|entry| &entry.service)
+    }
+
+    #[inline(always)]
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service> {
+        match glance(key, DIRECTORY_BITS.load(), |place| SERVICES.get(place)) {
+            Glance::Entry(entry) => Glance::Entry(&entry.service),
+            Glance::Nothing => Glance::Nothing,
+            Glance::Elsewhere => Glance::Elsewhere,
+        }
+    }
+
+    #[inline(always)]
+    fn is_no_vip(&self, address: &Address) -> bool {
+        let glance = glance(address, DIRECTORY_BITS.load(), |place| VIPS.get(place));
+        matches!(glance, Glance::Nothing) && SETTINGS.get(0).is_some_and(|settings| !settings.has_prefixes())
     }
 
     #[inline(always)]
@@ -378,6 +400,23 @@ impl Tables for Maps {
             *counter = counter.wrapping_add(1);
         }
     }
+}
+
+/// The hash of a flow: see [`Tables::hash`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lb_hash(first: u64, second: u64, third: u64, fourth: u64, last: u64) -> u64 {
+    Message { words: [first, second, third, fourth], last }.hash(HASH_KEY.load())
+}
+
+/// Where the entry of a service of that name stands; `u64::MAX` if there is none. A function of its own, as the walk asks
+/// in several places.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn lb_find_service(high: u64, low: u64, rest: u64) -> u64 {
+    let key = ServiceKey::from_words([high, low, rest]);
+    let place = find(&key, DIRECTORY_BITS.load(), |place| SERVICES.get(place));
+    place.map_or(u64::MAX, u64::from)
 }
 
 /// The backend of a flow whose slot alone doesn't say it: see [`Tables::pinned`].
