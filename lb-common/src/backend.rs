@@ -36,8 +36,8 @@ pub struct Backend {
     pub mtu: u16,
     /// How packets get there.
     pub forwarding: Forwarding,
-    /// Bits of the outer source address that vary with the flow: the last so many, 0 to 16.
-    pub spread_bits: u8,
+    /// Zero.
+    pub unused: u8,
     /// The tag that frames need on the way.
     pub vlan: Vlan,
     /// UDP port that the backend unpacks at, for [`Forwarding::GUE_V4`] and [`Forwarding::GUE_V6`]; host byte order.
@@ -78,7 +78,7 @@ impl Backend {
         egress: 0,
         mtu: 0,
         forwarding: Forwarding::NONE,
-        spread_bits: 0,
+        unused: 0,
         vlan: Vlan::NONE,
         port: 0,
         link: [0; ethernet::ADDRESSES_LENGTH],
@@ -103,15 +103,16 @@ impl Backend {
     /// The last `spread_bits` bits of the source, at most 16, must be zero: they are filled in for each flow.
     #[must_use]
     pub fn ipip(link: Link, ends: Ends, spread_bits: u8) -> Self {
-        let mut backend = Backend { spread_bits, ..Backend::l2(link) };
+        let mut backend = Backend::l2(link);
+        let varying = ((1u32 << spread_bits.min(16)) - 1) as u16;
         match ends {
             Ends::V4(source, destination) => {
                 backend.forwarding = Forwarding::IPIP_V4;
-                backend.outer[..ipv4::LENGTH].copy_from_slice(&ipv4::prepare(source, destination));
+                backend.outer[..ipv4::LENGTH].copy_from_slice(&ipv4::prepare(source, destination, varying));
             }
             Ends::V6(source, destination) => {
                 backend.forwarding = Forwarding::IPIP_V6;
-                backend.outer = ipv6::prepare(source, destination);
+                backend.outer = ipv6::prepare(source, destination, varying);
             }
         }
         backend

@@ -20,7 +20,7 @@ pub mod watch;
 use crate::address::Address;
 use crate::backend::Backend;
 use crate::clock::Tick;
-use crate::directory::Glance;
+use crate::directory::{Glance, ServiceEntry};
 use crate::event::{Event, NO_SERVICE, Sampling};
 use crate::flow::{Flow, IpVersion, Protocol};
 use crate::fragment::{FragmentKey, FragmentRoute};
@@ -59,7 +59,7 @@ pub trait Tables {
     fn service(&self, key: &ServiceKey) -> Option<&Service>;
 
     /// The service of that name, where it takes one step to know.
-    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service>;
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&ServiceEntry>;
 
     /// Whether it takes one step to know that this isn't a VIP's address.
     fn is_no_vip(&self, address: &Address) -> bool;
@@ -88,6 +88,13 @@ pub trait Tables {
     /// The same number, of which nothing is known; see [`Packet::forget`].
     #[must_use]
     fn forget(&self, number: u64) -> u64 {
+        number
+    }
+
+    /// The same number. What stands behind this is read behind it too: the compiler would read what it can beforehand, and
+    /// keep it on the stack.
+    #[must_use]
+    fn settle(&self, number: u64) -> u64 {
         number
     }
 
@@ -419,7 +426,7 @@ fn forward<P: Packet, T: Tables>(
     trail: &mut Trail,
 ) -> Result<u32, Refusal> {
     let backend = tables.backend(route.backend).ok_or(Refusal::Drop(DropReason::NoBackend))?;
-    rewrite::toward(packet, datagram, backend, route.flow_hash)?;
+    rewrite::toward(packet, datagram, backend, backend.vlan, route.flow_hash)?;
     trail.backend = route.backend;
     if !tables.can_send(backend.egress) {
         return Err(Refusal::Drop(DropReason::NoInterface));

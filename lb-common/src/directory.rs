@@ -10,6 +10,8 @@ use core::hint;
 
 use crate::address::Address;
 use crate::service::{Service, ServiceFlags, ServiceKey};
+use crate::siphash::Start;
+use crate::slot::is_usual;
 use crate::vip::{Vip, VipFlags};
 
 /// Places in which an entry may stand, from its home on.
@@ -21,10 +23,17 @@ pub const PROBES: u32 = 8;
 /// 65,536 random addresses doesn't, with sixteen none of a hundred.
 pub const PLACES_PER_ENTRY: usize = 16;
 
-/// Logarithm of the places in a directory for so many VIPs or services.
+/// Places in a directory for so many VIPs or services: a power of two.
 #[must_use]
-pub const fn bits(entries: usize) -> u32 {
-    (entries * PLACES_PER_ENTRY).next_power_of_two().ilog2()
+pub const fn places(entries: usize) -> u32 {
+    (entries * PLACES_PER_ENTRY).next_power_of_two() as u32
+}
+
+/// The home place of a key, of so many. The kernel's programs have no cheap shift by a number that isn't a constant.
+#[inline(always)]
+#[must_use]
+pub fn home<E: Entry>(key: &E::Key, places: u32) -> u32 {
+    (u64::from(E::home(key)) * u64::from(places) >> 32) as u32
 }
 
 /// What an entry's flags say about the entry itself, in the two highest bits.
@@ -82,8 +91,10 @@ pub struct VipEntry {
 pub struct ServiceEntry {
     /// The service.
     pub service: Service,
-    /// Its name.
-    pub key: ServiceKey,
+    name: u32,
+    vip: Address,
+    /// How the hash of its flows begins; see [`ServiceKey::start`].
+    pub start: Start,
 }
 
 const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 64);
@@ -107,15 +118,17 @@ impl VipEntry {
 impl ServiceEntry {
     /// An entry that will be found.
     #[must_use]
-    pub const fn new(key: ServiceKey, mut service: Service) -> Self {
+    pub const fn new(key: ServiceKey, mut service: Service, start: Start) -> Self {
         service.flags.0 |= PRESENT;
-        ServiceEntry { service, key }
+        service.flags.set(ServiceFlags::USUAL_TABLE, is_usual(service.entries()));
+        let [high, low, name] = key.words();
+        ServiceEntry { service, name: name as u32, vip: Address::from_words([high, low]), start }
     }
 
     /// The service that was entered.
     #[must_use]
     pub const fn entered(mut self) -> Service {
-        self.service.flags.0 &= !PRESENT;
+        self.service.flags.0 &= !(PRESENT | ServiceFlags::USUAL_TABLE.0);
         self.service
     }
 }
@@ -164,7 +177,8 @@ impl Entry for ServiceEntry {
 
     #[inline(always)]
     fn key(&self) -> ServiceKey {
-        self.key
+        let [high, low] = self.vip.words();
+        ServiceKey::from_words([high, low, u64::from(self.name)])
     }
 
     #[inline(always)]
@@ -176,31 +190,32 @@ impl Entry for ServiceEntry {
 
     fn words(&self) -> [u64; MOST_WORDS] {
         let Service { index, flags, table, slots, turns } = self.service;
-        let [high, low, rest] = self.key.words();
+        let ([high, low], [v0, v1, v2]) = (self.vip.words(), self.start.words());
         let first = u64::from(index) | u64::from(flags.0) << 32;
         let second = u64::from(table) | u64::from(slots) << 32;
-        [first, second, u64::from(turns), high, low, rest, 0, 0]
+        [first, second, u64::from(turns) | u64::from(self.name) << 32, high, low, v0, v1, v2]
     }
 
-    fn from_words([first, second, turns, high, low, rest, ..]: [u64; MOST_WORDS]) -> Self {
+    fn from_words([first, second, third, high, low, v0, v1, v2]: [u64; MOST_WORDS]) -> Self {
         let service = Service {
             index: first as u32,
             flags: ServiceFlags((first >> 32) as u32),
             table: second as u32,
             slots: (second >> 32) as u32,
-            turns: turns as u32,
+            turns: third as u32,
         };
-        ServiceEntry { service, key: ServiceKey::from_words([high, low, rest]) }
+        let (vip, start) = (Address::from_words([high, low]), Start::from_words([v0, v1, v2]));
+        ServiceEntry { service, name: (third >> 32) as u32, vip, start }
     }
 }
 
-/// Where an entry of that key may be put, in a directory of 2^`bits` places: where it stands already, else the first
+/// Where an entry of that key may be put, in a directory of so many `places`: where it stands already, else the first
 /// place that is free. `None` if all are taken.
-pub fn place_for<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Option<u32> {
-    let home = E::home(key) >> (32 - bits);
+pub fn place_for<E: Entry>(key: &E::Key, places: u32, at: impl Fn(u32) -> E) -> Option<u32> {
+    let home = home::<E>(key, places);
     let mut free = None;
     for probe in 0..PROBES {
-        let place = (home + probe) & ((1 << bits) - 1);
+        let place = (home + probe) & (places - 1);
         let entry = at(place);
         let present = entry.flags() & PRESENT != 0;
         if present && entry.key() == *key {
@@ -217,10 +232,10 @@ pub fn place_for<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Op
 }
 
 /// Where the entry of that key stands, if there is one.
-pub fn place_of<E: Entry>(key: &E::Key, bits: u32, at: impl Fn(u32) -> E) -> Option<u32> {
-    let home = E::home(key) >> (32 - bits);
-    let places = (0..PROBES).map(|probe| (home + probe) & ((1 << bits) - 1));
-    let mut standing = places.filter(|&place| at(place).flags() & PRESENT != 0);
+pub fn place_of<E: Entry>(key: &E::Key, places: u32, at: impl Fn(u32) -> E) -> Option<u32> {
+    let home = home::<E>(key, places);
+    let near = (0..PROBES).map(|probe| (home + probe) & (places - 1));
+    let mut standing = near.filter(|&place| at(place).flags() & PRESENT != 0);
     standing.find(|&place| at(place).key() == *key)
 }
 
@@ -236,17 +251,17 @@ pub const fn removed() -> u64 {
     (REMOVED as u64) << 32
 }
 
-/// Where the entry of a key stands, in a directory of 2^`bits` places of which `at` reads one.
+/// Where the entry of a key stands, in a directory of so many `places` of which `at` reads one.
 #[inline(always)]
 pub fn find<'map, E: Entry + 'map>(
     key: &E::Key,
-    bits: u32,
+    places: u32,
     at: impl Fn(u32) -> Option<&'map E>,
 ) -> Option<u32> {
-    let home = E::home(key) >> ((32 - bits) & 31);
+    let home = home::<E>(key, places);
     // A number that the compiler doesn't know: it would write out each step.
     for probe in 0..hint::black_box(PROBES) {
-        let place = (home + probe) & ((1 << (bits & 31)) - 1);
+        let place = (home + probe) & places.wrapping_sub(1);
         let entry = at(place)?;
         if entry.flags() & PRESENT != 0 && entry.key() == *key {
             return Some(place);
@@ -273,10 +288,10 @@ pub enum Glance<E> {
 #[inline(always)]
 pub fn glance<'map, E: Entry + 'map>(
     key: &E::Key,
-    bits: u32,
+    places: u32,
     at: impl Fn(u32) -> Option<&'map E>,
 ) -> Glance<&'map E> {
-    let Some(entry) = at(E::home(key) >> ((32 - bits) & 31)) else { return Glance::Elsewhere };
+    let Some(entry) = at(home::<E>(key, places)) else { return Glance::Elsewhere };
     if entry.flags() & PRESENT != 0 && entry.key() == *key {
         Glance::Entry(entry)
     } else if entry.flags() & (PRESENT | REMOVED) == 0 {
@@ -291,31 +306,31 @@ mod tests {
     use super::*;
     use crate::flow::Protocol;
 
-    const BITS: u32 = 5;
+    const PLACES: u32 = 32;
 
     fn key(number: u32) -> ServiceKey {
         ServiceKey::new(Address::v4(number.to_be_bytes()), 80, Protocol::TCP)
     }
 
     fn put(places: &mut [ServiceEntry], number: u32) {
-        let place = place_for(&key(number), BITS, |place| places[place as usize]).unwrap();
+        let place = place_for(&key(number), PLACES, |place| places[place as usize]).unwrap();
         let service = Service { index: number, ..Service::default() };
-        places[place as usize] = ServiceEntry::new(key(number), service);
+        places[place as usize] = ServiceEntry::new(key(number), service, Start::default());
     }
 
     fn found(places: &[ServiceEntry], number: u32) -> Option<u32> {
-        let place = find::<ServiceEntry>(&key(number), BITS, |place| places.get(place as usize))?;
+        let place = find::<ServiceEntry>(&key(number), PLACES, |place| places.get(place as usize))?;
         Some(places[place as usize].service.index)
     }
 
     #[test]
     fn what_was_put_is_found_and_what_was_removed_is_not() {
-        let mut places = [ServiceEntry::default(); 1 << BITS];
+        let mut places = [ServiceEntry::default(); PLACES as usize];
         (0..12).for_each(|number| put(&mut places, number));
         (0..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
         assert_eq!(found(&places, 12), None);
 
-        let place = place_of(&key(3), BITS, |place| places[place as usize]).unwrap() as usize;
+        let place = place_of(&key(3), PLACES, |place| places[place as usize]).unwrap() as usize;
         places[place].service.flags.0 = (removed() >> 32) as u32;
         assert_eq!(found(&places, 3), None);
         (4..12).for_each(|number| assert_eq!(found(&places, number), Some(number)));
@@ -326,10 +341,12 @@ mod tests {
     #[test]
     fn an_entry_stands_in_memory_as_its_words_say() {
         let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4, turns: 5 };
-        let entry = ServiceEntry::new(key(7), service);
+        let start = Start::from_words([6, 7, 8]);
+        let entry = ServiceEntry::new(key(7), service, start);
         let words = entry.words();
-        assert_eq!(words[..3], [1 | u64::from(PRESENT | 2) << 32, 3 | 4 << 32, 5]);
-        assert_eq!(words[3..6], key(7).words());
+        let [high, low, name] = key(7).words();
+        let first = 1 | u64::from(PRESENT | 2) << 32;
+        assert_eq!(words, [first, 3 | 4 << 32, 5 | name << 32, high, low, 6, 7, 8]);
         assert_eq!(ServiceEntry::from_words(words), entry);
         assert_eq!(entry.entered(), service);
 

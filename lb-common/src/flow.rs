@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::service::ServiceFlags;
-use crate::siphash::{HashKey, siphash13};
+use crate::siphash::{HashKey, Start};
 
 /// A transport protocol's number in IP headers (IANA "Assigned Internet Protocol Numbers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,58 +77,41 @@ impl Flow {
         self
     }
 
-    /// What is hashed, in words: source address, destination address, source port, destination port, protocol, all in
-    /// network order; 13 octets for IPv4, 37 for IPv6.
-    #[inline(always)]
-    #[must_use]
-    pub fn message(&self) -> Message {
-        let source_port = u64::from(self.source_port.swap_bytes());
-        let destination_port = u64::from(self.destination_port.swap_bytes());
-        let last = source_port | destination_port << 16 | u64::from(self.protocol.0) << 32;
-        match self.version {
-            IpVersion::V4 => {
-                let addresses =
-                    u64::from(self.source.v4_word()) | u64::from(self.destination.v4_word()) << 32;
-                Message { words: [addresses, 0, 0, 0], last: last | LENGTH_V4 }
-            }
-            IpVersion::V6 => {
-                let [source, source_low] = self.source.words();
-                let [destination, destination_low] = self.destination.words();
-                Message { words: [source, source_low, destination, destination_low], last: last | LENGTH_V6 }
-            }
-        }
-    }
-
-    /// The keyed hash that places the flow in its service's lookup table: SipHash-1-3 of its message.
+    /// The keyed hash that places the flow in its service's lookup table: that of its client under the destination's key.
     #[inline(always)]
     #[must_use]
     pub fn hash(&self, key: HashKey) -> u64 {
-        self.message().hash(key)
+        let start = start(key, self.version, self.destination, self.destination_port, self.protocol);
+        of_client(start, key, self.version, self.source, self.source_port)
     }
 }
 
-/// A flow as it is hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The octets but for the last few; of IPv4, only the first word counts.
-    pub words: [u64; 4],
-    /// The last octets, and how many there are in all.
-    pub last: u64,
+/// How the hash of flows to one destination begins.
+///
+/// A service of one address and port has it in its entry, so that only the client remains to be hashed for each packet.
+/// Its key has the node's second half; its first half is SipHash-1-3, under the node's key, of the octets destination
+/// address, destination port and protocol, in network order: 7 octets for IPv4, 19 for IPv6.
+#[inline(always)]
+#[must_use]
+pub fn start(key: HashKey, version: IpVersion, address: Address, port: u16, protocol: Protocol) -> Start {
+    let rest = u64::from(port.swap_bytes()) | u64::from(protocol.0) << 16;
+    Start::of(key.with_first_half(hash(Start::of(key), key, version, address, rest, 3)))
 }
 
-const LENGTH_V4: u64 = 13 << 56;
-const LENGTH_V6: u64 = 37 << 56;
+/// The hash of a flow to a destination: SipHash-1-3, under the destination's key, of the octets source address and source
+/// port, in network order: 6 octets for IPv4, 18 for IPv6.
+#[inline(always)]
+#[must_use]
+pub fn of_client(start: Start, key: HashKey, version: IpVersion, address: Address, port: u16) -> u64 {
+    hash(start, key, version, address, u64::from(port.swap_bytes()), 2)
+}
 
-impl Message {
-    /// Its hash.
-    #[inline(always)]
-    #[must_use]
-    pub fn hash(&self, key: HashKey) -> u64 {
-        if self.last >> 56 == LENGTH_V4 >> 56 {
-            siphash13(key, [self.words[0]], self.last)
-        } else {
-            siphash13(key, self.words, self.last)
-        }
+/// The hash of an address and of the `length` octets of `rest`, at most three.
+#[inline(always)]
+fn hash(start: Start, key: HashKey, version: IpVersion, address: Address, rest: u64, length: u64) -> u64 {
+    match version {
+        IpVersion::V4 => start.hash(key, [], u64::from(address.v4_word()) | rest << 32 | (4 + length) << 56),
+        IpVersion::V6 => start.hash(key, address.words(), rest | (16 + length) << 56),
     }
 }
 
@@ -142,10 +125,17 @@ mod tests {
 
     const KEY: [u8; 16] = [7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 99];
 
-    fn reference(parts: &[&[u8]]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&KEY);
+    fn of_octets(key: &[u8; 16], parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(key);
         parts.iter().for_each(|part| hasher.write(part));
         hasher.finish()
+    }
+
+    fn reference(source: &[u8], destination: &[u8]) -> u64 {
+        let seed = of_octets(&KEY, &[destination, &[0, 80, 6]]);
+        let mut key = KEY;
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        of_octets(&key, &[source, &[0x12, 0x34]])
     }
 
     #[test]
@@ -159,8 +149,7 @@ mod tests {
             destination_port: 80,
             protocol: Protocol::TCP,
         };
-        let tail = [0x12, 0x34, 0, 80, 6];
-        assert_eq!(v4.hash(HashKey::new(KEY)), reference(&[&source, &destination, &tail]));
+        assert_eq!(v4.hash(HashKey::new(KEY)), reference(&source, &destination));
 
         let source = core::array::from_fn(|i| i as u8 + 0x20);
         let destination = core::array::from_fn(|i| i as u8 + 0x90);
@@ -170,6 +159,6 @@ mod tests {
             destination: Address::v6(destination),
             ..v4
         };
-        assert_eq!(v6.hash(HashKey::new(KEY)), reference(&[&source, &destination, &tail]));
+        assert_eq!(v6.hash(HashKey::new(KEY)), reference(&source, &destination));
     }
 }

@@ -1,10 +1,32 @@
 //! Access to a frame.
 
+/// Octets that can be looked at: a frame's, or some that are known to be there.
+pub trait Octets {
+    /// The `N` octets at `offset`; `None` if they end before.
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
+
+    /// The same, to be written.
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+}
+
+/// So many octets of a frame: the compiler knows that they are there.
+impl<const LENGTH: usize> Octets for [u8; LENGTH] {
+    #[inline(always)]
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.get(offset..)?.first_chunk()
+    }
+
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.get_mut(offset..)?.first_chunk_mut()
+    }
+}
+
 /// One Ethernet frame, of which nothing is known until it was asked for.
 ///
 /// Headers borrow the frame, and moving its head borrows it mutably: a header can't be used after the frame moved
 /// under it.
-pub trait Packet {
+pub trait Packet: Octets {
     /// Octets from the first of the Ethernet header to the last of the frame.
     fn length(&self) -> usize;
 
@@ -26,12 +48,6 @@ pub trait Packet {
     fn forget(&self, number: u64) -> u64 {
         number
     }
-
-    /// The `N` octets at `offset`; `None` if the frame ends before.
-    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
-
-    /// Like [`Packet::octets`], to be written.
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
 
     /// Puts `by` octets of unspecified content before the frame; `None`, and no change, if there is no room.
     #[must_use]

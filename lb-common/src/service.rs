@@ -3,7 +3,8 @@
 use crate::address::Address;
 use crate::clock::Epoch;
 use crate::flags::flags;
-use crate::flow::Protocol;
+use crate::flow::{self, IpVersion, Protocol};
+use crate::siphash::{HashKey, Start};
 
 /// Services that the maps have room for, unless the configuration says otherwise.
 pub const CAPACITY: usize = 1024;
@@ -14,15 +15,13 @@ pub const CAPACITY: usize = 1024;
 pub struct ServiceKey {
     /// See [`Vip::name`](crate::vip::Vip::name).
     vip: Address,
-    port: u16,
-    protocol: u8,
-    scope: Scope,
+    /// Port, protocol and [`Scope`], from the lowest octet on: compared at once.
+    rest: u32,
 }
 
 /// Which packets of a VIP a service takes.
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Scope(u8);
+#[derive(Clone, Copy)]
+struct Scope(u8);
 
 impl Scope {
     /// Those to its port.
@@ -34,25 +33,37 @@ impl Scope {
 }
 
 impl ServiceKey {
+    #[inline(always)]
+    const fn with(vip: Address, port: u16, protocol: Protocol, scope: Scope) -> Self {
+        ServiceKey { vip, rest: port as u32 | (protocol.0 as u32) << 16 | (scope.0 as u32) << 24 }
+    }
+
     /// The service of one port, which is in host byte order.
     #[inline(always)]
     #[must_use]
     pub const fn new(vip: Address, port: u16, protocol: Protocol) -> Self {
-        ServiceKey { vip, port, protocol: protocol.0, scope: Scope::PORT }
+        ServiceKey::with(vip, port, protocol, Scope::PORT)
     }
 
     /// The service of all other ports.
     #[inline(always)]
     #[must_use]
     pub const fn any_port(vip: Address, protocol: Protocol) -> Self {
-        ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::ANY_PORT }
+        ServiceKey::with(vip, 0, protocol, Scope::ANY_PORT)
     }
 
     /// The service of fragments whose port is unknown.
     #[inline(always)]
     #[must_use]
     pub const fn fragments(vip: Address, protocol: Protocol) -> Self {
-        ServiceKey { vip, port: 0, protocol: protocol.0, scope: Scope::FRAGMENTS }
+        ServiceKey::with(vip, 0, protocol, Scope::FRAGMENTS)
+    }
+
+    /// How the hash of its flows begins, if it is of one address and port.
+    #[must_use]
+    pub fn start(&self, key: HashKey) -> Start {
+        let version = if self.vip.is_mapped() { IpVersion::V4 } else { IpVersion::V6 };
+        flow::start(key, version, self.vip, self.rest as u16, Protocol((self.rest >> 16) as u8))
     }
 
     /// The name as three words, of which the last has 32 bits.
@@ -60,17 +71,14 @@ impl ServiceKey {
     #[must_use]
     pub const fn words(&self) -> [u64; 3] {
         let [high, low] = self.vip.words();
-        let rest = self.port as u64 | (self.protocol as u64) << 16 | (self.scope.0 as u64) << 24;
-        [high, low, rest]
+        [high, low, self.rest as u64]
     }
 
     /// The name that these words are.
     #[inline(always)]
     #[must_use]
     pub const fn from_words([high, low, rest]: [u64; 3]) -> Self {
-        let [port_low, port_high, protocol, scope] = (rest as u32).to_le_bytes();
-        let port = u16::from_le_bytes([port_low, port_high]);
-        ServiceKey { vip: Address::from_words([high, low]), port, protocol, scope: Scope(scope) }
+        ServiceKey { vip: Address::from_words([high, low]), rest: rest as u32 }
     }
 }
 
@@ -116,6 +124,8 @@ flags! {
         REJECTS = 4,
         /// What its flows show of its backends is counted.
         WATCHED = 8,
+        /// Its lookup table is of the usual size: the directory says so, nobody else has to.
+        USUAL_TABLE = 0x1000,
     }
 }
 

@@ -22,6 +22,13 @@ impl HashKey {
         HashKey { words: [both as u64, (both >> 64) as u64] }
     }
 
+    /// The key with other first eight octets, which `word` is in little-endian order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_first_half(self, word: u64) -> Self {
+        HashKey { words: [word, self.words[1]] }
+    }
+
     /// Tells keys apart without telling them: the hash of nothing, which is no flow's.
     #[must_use]
     pub fn check(self) -> u64 {
@@ -42,22 +49,61 @@ impl fmt::Debug for HashKey {
 #[inline(always)]
 #[must_use]
 pub fn siphash13<const N: usize>(key: HashKey, words: [u64; N], last: u64) -> u64 {
-    let [first, second] = key.words;
-    let mut state = State {
-        v0: first ^ 0x736f_6d65_7073_6575,
-        v1: second ^ 0x646f_7261_6e64_6f6d,
-        v2: first ^ 0x6c79_6765_6e65_7261,
-        v3: second ^ 0x7465_6462_7974_6573,
-    };
-    for word in words {
-        state.compress(word);
+    Start::of(key).hash(key, words, last)
+}
+
+/// How far the function gets without a message: what it doesn't take a word of it for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    v0: u64,
+    v1: u64,
+    v2: u64,
+}
+
+impl Start {
+    /// That of a key.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(key: HashKey) -> Self {
+        let [first, second] = key.words;
+        let v1 = second ^ 0x646f_7261_6e64_6f6d;
+        let v0 = (first ^ 0x736f_6d65_7073_6575).wrapping_add(v1);
+        Start { v0: v0.rotate_left(32), v1: v1.rotate_left(13) ^ v0, v2: first ^ 0x6c79_6765_6e65_7261 }
     }
-    state.compress(last);
-    state.v2 ^= 0xff;
-    state.round();
-    state.round();
-    state.round();
-    state.v0 ^ state.v1 ^ state.v2 ^ state.v3
+
+    /// The start of these words.
+    #[must_use]
+    pub const fn from_words([v0, v1, v2]: [u64; 3]) -> Self {
+        Start { v0, v1, v2 }
+    }
+
+    /// The words of the start.
+    #[must_use]
+    pub const fn words(self) -> [u64; 3] {
+        [self.v0, self.v1, self.v2]
+    }
+
+    /// The hash of a message under a key that has this start; of the key, the second half counts.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash<const N: usize>(self, key: HashKey, words: [u64; N], last: u64) -> u64 {
+        let mut state =
+            State { v0: self.v0, v1: self.v1, v2: self.v2, v3: key.words[1] ^ 0x7465_6462_7974_6573 };
+        let first = words.first().copied().unwrap_or(last);
+        state.v3 ^= first;
+        state.rest_of_round();
+        state.v0 ^= first;
+        words.iter().skip(1).for_each(|&word| state.compress(word));
+        if N > 0 {
+            state.compress(last);
+        }
+        state.v2 ^= 0xff;
+        state.round();
+        state.round();
+        state.round();
+        state.v0 ^ state.v1 ^ state.v2 ^ state.v3
+    }
 }
 
 struct State {
@@ -78,10 +124,16 @@ impl State {
     #[inline(always)]
     fn round(&mut self) {
         self.v0 = self.v0.wrapping_add(self.v1);
-        self.v2 = self.v2.wrapping_add(self.v3);
         self.v1 = self.v1.rotate_left(13) ^ self.v0;
-        self.v3 = self.v3.rotate_left(16) ^ self.v2;
         self.v0 = self.v0.rotate_left(32);
+        self.rest_of_round();
+    }
+
+    /// What of a round the message's word takes part in.
+    #[inline(always)]
+    fn rest_of_round(&mut self) {
+        self.v2 = self.v2.wrapping_add(self.v3);
+        self.v3 = self.v3.rotate_left(16) ^ self.v2;
         self.v2 = self.v2.wrapping_add(self.v1);
         self.v0 = self.v0.wrapping_add(self.v3);
         self.v1 = self.v1.rotate_left(17) ^ self.v2;

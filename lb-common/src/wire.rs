@@ -11,6 +11,26 @@ pub mod quic;
 pub mod tcp;
 pub mod udp;
 
+/// The `WIDTH` octets at `AT`, which are there, to be read at once: of octets that are put together, the compiler reads
+/// each where it is needed.
+#[inline(always)]
+fn at<const AT: usize, const WIDTH: usize, const N: usize>(octets: &[u8; N]) -> [u8; WIDTH] {
+    const { assert!(AT + WIDTH <= N) };
+    match octets[AT..].first_chunk() {
+        Some(octets) => *octets,
+        None => [0; WIDTH],
+    }
+}
+
+/// Writes octets there, which are part of them.
+#[inline(always)]
+fn put<const AT: usize, const WIDTH: usize, const N: usize>(octets: &mut [u8; N], value: [u8; WIDTH]) {
+    const { assert!(AT + WIDTH <= N) };
+    if let Some(octets) = octets[AT..].first_chunk_mut() {
+        *octets = value;
+    }
+}
+
 /// Copies octets by words: of a plain copy between places of any alignment, the compiler makes one octet at a time for
 /// the kernel.
 #[inline(always)]

@@ -3,14 +3,14 @@
 pub mod socket_buffer;
 
 use core::arch::asm;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::btf_maps::PerCpuArray;
 use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
 use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::XdpContext;
-use lb_common::packet::Packet;
+use lb_common::packet::{Octets, Packet};
 
 /// See [`Packet::forget`].
 #[btf_map]
@@ -40,7 +40,7 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
     }
 
     #[inline(always)]
-    fn window<const N: usize>(&self, offset: usize) -> Option<*mut [u8; N]> {
+    fn window<const N: usize>(&self, offset: usize) -> Option<NonNull<[u8; N]>> {
         window(self.context.data(), self.context.data_end(), offset)
     }
 
@@ -62,10 +62,11 @@ impl<const MULTI_BUFFER: bool> XdpPacket<MULTI_BUFFER> {
 /// The verifier learns a range from nothing but a comparison of two pointers, and forgets it when the compiler computes the
 /// pointer anew. So the pointer is computed once, out of the compiler's sight.
 #[inline(always)]
-fn window<const N: usize>(data: usize, end: usize, offset: usize) -> Option<*mut [u8; N]> {
-    // The compiler knows that the context has pointers of 32 bits, and would move them as such.
-    let start = opaque(opaque(data) + offset);
-    (start + N <= end).then_some(start as *mut [u8; N])
+fn window<const N: usize>(data: usize, end: usize, offset: usize) -> Option<NonNull<[u8; N]>> {
+    // The compiler knows that the context has pointers of 32 bits, and would move and compare them as such.
+    let (start, end) = (opaque(opaque(data) + offset), opaque(end));
+    // SAFETY: no frame is at address 0.
+    (start + N <= end).then(|| unsafe { NonNull::new_unchecked(start as *mut [u8; N]) })
 }
 
 /// The same number, computed here and nowhere else.
@@ -73,6 +74,15 @@ fn window<const N: usize>(data: usize, end: usize, offset: usize) -> Option<*mut
 fn opaque(mut number: usize) -> usize {
     // SAFETY: does nothing.
     unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack, preserves_flags)) };
+    number
+}
+
+/// The same number. Behind this, memory could be any, for all that the compiler knows.
+#[inline(always)]
+#[must_use]
+pub fn settle(mut number: u64) -> u64 {
+    // SAFETY: does nothing.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(nostack, preserves_flags)) };
     number
 }
 
@@ -85,6 +95,20 @@ pub fn forget(number: u64) -> u64 {
     unsafe { ptr::write_volatile(place, number) };
     // SAFETY: as above.
     unsafe { ptr::read_volatile(place) }
+}
+
+impl<const MULTI_BUFFER: bool> Octets for XdpPacket<MULTI_BUFFER> {
+    #[inline(always)]
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        // SAFETY: `window` is inside the frame, which stays where it is while `self` is borrowed.
+        self.window(offset).map(|window| unsafe { window.as_ref() })
+    }
+
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        // SAFETY: as above, and the borrow is unique.
+        self.window(offset).map(|mut window| unsafe { window.as_mut() })
+    }
 }
 
 impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
@@ -114,18 +138,6 @@ impl<const MULTI_BUFFER: bool> Packet for XdpPacket<MULTI_BUFFER> {
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
         forget(number)
-    }
-
-    #[inline(always)]
-    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
-        // SAFETY: `window` is inside the frame, which stays where it is while `self` is borrowed.
-        self.window(offset).map(|window| unsafe { &*window })
-    }
-
-    #[inline(always)]
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        // SAFETY: as above, and the borrow is unique.
-        self.window(offset).map(|window| unsafe { &mut *window })
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! A frame in userspace's memory.
 
-use lb_common::packet::Packet;
+use lb_common::packet::{Octets, Packet};
 
 /// Octets that the kernel lets a program put before a frame: the usual 256 of a driver, less what the kernel keeps
 /// there itself.
@@ -38,17 +38,19 @@ impl Frame {
     }
 }
 
-impl Packet for Frame {
-    fn length(&self) -> usize {
-        self.buffer.len() - self.start
-    }
-
+impl Octets for Frame {
     fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
         self.bytes().get(offset..)?.first_chunk()
     }
 
     fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
         self.buffer.get_mut(self.start + offset..)?.first_chunk_mut()
+    }
+}
+
+impl Packet for Frame {
+    fn length(&self) -> usize {
+        self.buffer.len() - self.start
     }
 
     fn cut(&mut self, length: usize) -> Option<()> {

@@ -7,7 +7,7 @@ use lb_common::address::Address;
 use lb_common::backend::Backend;
 use lb_common::clock::Tick;
 use lb_common::datapath::Tables;
-use lb_common::directory::Glance;
+use lb_common::directory::{Glance, ServiceEntry};
 use lb_common::event::{Event, Sampling};
 use lb_common::flow::IpVersion;
 use lb_common::fragment::{FragmentKey, FragmentRoute};
@@ -27,6 +27,8 @@ use crate::planner::{self, Write};
 /// An image that packets can be walked through, with what they leave behind.
 pub struct HostTables {
     image: Image,
+    /// Its services, as the kernel's directory has them.
+    entries: BTreeMap<ServiceKey, ServiceEntry>,
     hash_key: HashKey,
     standings: BTreeMap<BackendIndex, Standing>,
     pins: Vec<Bucket>,
@@ -54,6 +56,7 @@ impl HostTables {
     pub fn new(image: &Image, hash_key: HashKey, pin_bits: u32) -> Self {
         let mut tables = HostTables {
             image: Image::default(),
+            entries: BTreeMap::new(),
             hash_key,
             standings: BTreeMap::new(),
             pins: (0..1 << pin_bits).map(|_| Bucket::default()).collect(),
@@ -88,8 +91,14 @@ impl HostTables {
 
     /// Does one write of a plan.
     pub fn apply(&mut self, write: &Write) {
-        if let Write::Role(index, role) = write {
-            self.standings.entry(*index).or_default().set(*role);
+        match write {
+            Write::Role(index, role) => self.standings.entry(*index).or_default().set(*role),
+            Write::Service(key, service) => {
+                let entry = ServiceEntry::new(*key, *service, key.start(self.hash_key));
+                self.entries.insert(*key, entry);
+            }
+            Write::NoService(key) => drop(self.entries.remove(key)),
+            _ => {}
         }
         planner::write(&mut self.image, write);
     }
@@ -154,8 +163,8 @@ impl Tables for HostTables {
         self.image.services.get(key)
     }
 
-    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service> {
-        self.image.services.get(key).map_or(Glance::Nothing, Glance::Entry)
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&ServiceEntry> {
+        self.entries.get(key).map_or(Glance::Nothing, Glance::Entry)
     }
 
     fn is_no_vip(&self, address: &Address) -> bool {

@@ -50,6 +50,7 @@ pub const CHECK_PROGRAM: &str = "tc_check";
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
     ebpf: Ebpf,
+    hash_key: HashKey,
     settings: Array<MapData, Plain<Settings>>,
     vips: Directory<VipEntry>,
     prefixes: LpmTrie<MapData, [u8; 16], Plain<Vip>>,
@@ -96,12 +97,13 @@ impl Balancer {
     }
 
     fn build(hash_key: HashKey, sizes: MapSizes, pins: Option<&Path>, is_loaded: bool) -> Result<Self> {
-        let (hash_key, bits) = (Plain(hash_key), entries::directory_bits(sizes));
+        let places = entries::directory_places(sizes);
+        let key = Plain(hash_key);
         let mut loader = EbpfLoader::new();
         let pin_bits = entries::pin_bits(sizes);
         loader
-            .override_global("HASH_KEY", &hash_key, true)
-            .override_global("DIRECTORY_BITS", &bits, true)
+            .override_global("HASH_KEY", &key, true)
+            .override_global("DIRECTORY_PLACES", &places, true)
             .override_global("PIN_BITS", &pin_bits, true);
         for (map, entries) in entries::entries(sizes) {
             loader.map_max_entries(map, entries);
@@ -116,9 +118,9 @@ impl Balancer {
         let mut take =
             |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
         let settings = Array::try_from(take("SETTINGS")?)?;
-        let vips = Directory::new(array(take("VIPS")?)?, bits)?;
+        let vips = Directory::new(array(take("VIPS")?)?, places)?;
         let prefixes = LpmTrie::try_from(take("PREFIXES")?)?;
-        let services = Directory::new(array(take("SERVICES")?)?, bits)?;
+        let services = Directory::new(array(take("SERVICES")?)?, places)?;
         let quic = HashMap::try_from(take("QUIC_SERVERS")?)?;
         let pinned = pins.map(pins_of_tables);
         let tables = SlotTables::new(take("USUAL_TABLES")?, take("TABLES")?, pinned)?;
@@ -136,6 +138,7 @@ impl Balancer {
         let events = Some(Events::new(take)?);
         let mut balancer = Balancer {
             ebpf,
+            hash_key,
             settings,
             vips,
             prefixes,
@@ -305,7 +308,7 @@ impl Balancer {
             }
             Write::Service(key, service) => self
                 .services
-                .put(&ServiceEntry::new(*key, *service))
+                .put(&ServiceEntry::new(*key, *service, key.start(self.hash_key)))
                 .with_context(|| format!("service {}", service.index)),
             Write::Quic(key, index) => {
                 self.quic.insert(Plain(*key), u32::from(index.0), 0).context("QUIC server ID")

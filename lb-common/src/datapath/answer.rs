@@ -107,14 +107,14 @@ fn write<P: Packet>(
     let sum = match network.version {
         IpVersion::V4 => {
             let header = packet.octets_mut(network.offset)?;
-            *header = ipv4::prepare(from.v4_octets(), network.source.v4_octets());
-            ipv4::complete(header, 0, 0, length + ip_length as u16, Protocol::ICMP);
+            let prepared = ipv4::prepare(from.v4_octets(), network.source.v4_octets(), 0);
+            ipv4::emit(header, &prepared, 0, 0, length + ip_length as u16, Protocol::ICMP);
             sum
         }
         IpVersion::V6 => {
             let header = packet.octets_mut(network.offset)?;
-            *header = ipv6::prepare(from.octets(), network.source.octets());
-            ipv6::complete(header, 0, 0, 0, length, Protocol::ICMPV6);
+            let prepared = ipv6::prepare(from.octets(), network.source.octets(), 0);
+            ipv6::emit(header, &prepared, 0, 0, 0, length, Protocol::ICMPV6);
             sum.address(from).address(network.source).word(length).word(u16::from(Protocol::ICMPV6.0))
         }
     };

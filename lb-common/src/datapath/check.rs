@@ -31,7 +31,8 @@ fn forward<P: Packet>(packet: &mut P, backend: &Backend, key: HashKey) -> Result
     } else {
         datagram.flow(0, 0)
     };
-    rewrite::toward(packet, &datagram, backend, flow.hash(key)).map_err(|refusal| match refusal {
+    rewrite::toward(packet, &datagram, backend, backend.vlan, flow.hash(key)).map_err(|refusal| match refusal
+    {
         Refusal::Drop(reason) => reason,
         // Nobody has to be told: the sender is the one that counts.
         Refusal::TooBig { .. } => DropReason::ExceedsMtu,

@@ -8,7 +8,7 @@ use super::datagram::Datagram;
 use super::network::Network;
 use super::{Tables, rewrite, sample};
 use crate::directory::Glance;
-use crate::flow::{Flow, Protocol};
+use crate::flow::{self, Protocol};
 use crate::packet::Packet;
 use crate::service::ServiceKey;
 use crate::slot::slot_of;
@@ -16,9 +16,13 @@ use crate::verdict::{End, PassReason, Verdict};
 use crate::wire::ethernet::{self, EtherType, Vlan};
 use crate::wire::extension::Fragment;
 use crate::wire::ip::Header;
-use crate::wire::ipv4::Ipv4;
-use crate::wire::ipv6::Ipv6;
+use crate::wire::ipv4::{self, Ipv4};
+use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::ports::{self, Ports};
+
+/// Octets that a packet begins with, ports included.
+const V4_HEADERS: usize = ethernet::LENGTH + ipv4::LENGTH + ports::LENGTH;
+const V6_HEADERS: usize = ethernet::LENGTH + ipv6::LENGTH + ports::LENGTH;
 
 /// The end of a packet of the common kind, which was counted; `None` if the packet is the walk's.
 #[inline(always)]
@@ -26,42 +30,44 @@ pub fn path<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Option<End> {
     let frame = ethernet::next(packet)?;
     match frame.ethertype {
         _ if frame.is_for_many => None,
-        EtherType::IPV4 => forward::<Ipv4, P, T>(packet, tables),
-        EtherType::IPV6 => forward::<Ipv6, P, T>(packet, tables),
+        EtherType::IPV4 => forward::<Ipv4, P, T, V4_HEADERS>(packet, tables),
+        EtherType::IPV6 => forward::<Ipv6, P, T, V6_HEADERS>(packet, tables),
         _ => None,
     }
 }
 
 /// Fields are read where they are needed, some of them twice: to read one costs less than to keep it.
 #[inline(always)]
-fn forward<H: Header, P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Option<End> {
-    let header = H::at(packet, ethernet::LENGTH)?;
+fn forward<H: Header, P: Packet, T: Tables, const HEADERS: usize>(packet: &mut P, tables: &T) -> Option<End> {
+    let headers: &[u8; HEADERS] = packet.octets(0)?;
     let offset = ethernet::LENGTH + H::LENGTH;
-    let ports = Ports::at(packet, offset)?;
+    let (header, ports) = (H::at(headers, ethernet::LENGTH)?, Ports::at(headers, offset)?);
     let transport = if header.next() == Protocol::TCP { ports::TCP_LENGTH } else { ports::UDP_LENGTH };
-    let is_whole = usize::from(header.length()) >= H::LENGTH + usize::from(transport)
-        && packet.reaches(ethernet::LENGTH + usize::from(header.length()));
-    if !header.is_plain() || header.hop_limit() <= 1 || !is_whole {
+    let length = usize::from(header.length());
+    let end = ethernet::LENGTH + length;
+    if !header.is_plain() || header.hop_limit() <= 1 {
+        return None;
+    }
+    if length < H::LENGTH + usize::from(transport) || !packet.reaches(end) {
+        return None;
+    }
+    // Frames are padded that would be too short.
+    if packet.is_padded(end) && packet.length() > ethernet::SHORTEST_FRAME {
         return None;
     }
     let key = ServiceKey::new(header.destination(), ports.destination(), header.next());
-    let service = match tables.glance_service(&key) {
-        Glance::Entry(service) => service,
+    let entry = match tables.glance_service(&key) {
+        Glance::Entry(entry) => entry,
         Glance::Nothing if tables.is_no_vip(&header.destination()) => return not_ours(tables),
         _ => return None,
     };
+    let service = &entry.service;
     if !service.flags.is_plain() {
         return None;
     }
-    let flow = Flow {
-        version: H::VERSION,
-        source: header.source(),
-        destination: header.destination(),
-        source_port: ports.source(),
-        destination_port: ports.destination(),
-        protocol: header.next(),
-    };
-    let flow_hash = flow.hash(tables.hash_key());
+    let flow_hash =
+        flow::of_client(entry.start, tables.hash_key(), H::VERSION, header.source(), ports.source());
+    let flow_hash = tables.settle(flow_hash);
     let slot = tables.slot(service, slot_of(flow_hash, service.slots)).filter(|slot| slot.is_stable())?;
     let backend = tables.backend(slot.current()).filter(|backend| backend.vlan == Vlan::NONE)?;
     let end = End::of(Verdict::Forward { egress: backend.egress });
@@ -72,7 +78,7 @@ fn forward<H: Header, P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Optio
     let payload = usize::from(network.length) - H::LENGTH;
     let datagram = Datagram { network, protocol: network.next, offset, payload, fragment: Fragment::WHOLE };
     // One that doesn't fit is unchanged.
-    rewrite::toward(packet, &datagram, backend, flow_hash).ok()?;
+    rewrite::toward(packet, &datagram, backend, Vlan::NONE, flow_hash).ok()?;
     tables.count_forwarded(service.index, slot.current(), network.length);
     tables.count(end.counter());
     Some(end)

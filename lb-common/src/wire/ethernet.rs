@@ -1,9 +1,11 @@
 //! Ethernet II (IEEE 802.3, clause 3) with VLAN tags (IEEE 802.1Q).
 
-use crate::packet::Packet;
+use crate::packet::{Octets, Packet};
 
 /// Octets of a header without tags.
 pub const LENGTH: usize = 14;
+/// Octets of the shortest frame that network cards send, without its checksum: what is shorter is padded.
+pub const SHORTEST_FRAME: usize = 60;
 /// Octets of one tag.
 pub const TAG_LENGTH: usize = 4;
 /// Octets of both MAC addresses.
@@ -53,7 +55,7 @@ pub struct Payload {
 
 /// What follows the header without tags: the payload, or a tag. `None` if the frame ends before.
 #[inline(always)]
-pub fn next(packet: &impl Packet) -> Option<Payload> {
+pub fn next(packet: &impl Octets) -> Option<Payload> {
     let header: &[u8; LENGTH] = packet.octets(0)?;
     Some(Payload {
         ethertype: EtherType::from_octets([header[12], header[13]]),
@@ -122,15 +124,17 @@ impl Vlan {
 /// Writes a frame's header: addresses, the tag if there is one, and the type. `None` if the frame is shorter.
 #[inline(always)]
 #[must_use]
-pub fn emit(packet: &mut impl Packet, addresses: &Addresses, vlan: Vlan, ethertype: EtherType) -> Option<()> {
-    super::copy(packet.octets_mut(0)?, addresses);
-    let [high, low] = ethertype.0.to_be_bytes();
+pub fn emit(packet: &mut impl Octets, addresses: &Addresses, vlan: Vlan, ethertype: EtherType) -> Option<()> {
     if vlan == Vlan::NONE {
-        *packet.octets_mut(ADDRESSES_LENGTH)? = [high, low];
+        let header: &mut [u8; LENGTH] = packet.octets_mut(0)?;
+        super::copy(header.first_chunk_mut()?, addresses);
+        super::put::<ADDRESSES_LENGTH, 2, _>(header, ethertype.0.to_be_bytes());
     } else {
-        let [tag_high, tag_low] = EtherType::VLAN.0.to_be_bytes();
-        let [vlan_high, vlan_low] = vlan.0.to_be_bytes();
-        *packet.octets_mut(ADDRESSES_LENGTH)? = [tag_high, tag_low, vlan_high, vlan_low, high, low];
+        let header: &mut [u8; LENGTH + TAG_LENGTH] = packet.octets_mut(0)?;
+        super::copy(header.first_chunk_mut()?, addresses);
+        super::put::<ADDRESSES_LENGTH, 2, _>(header, EtherType::VLAN.0.to_be_bytes());
+        super::put::<{ ADDRESSES_LENGTH + 2 }, 2, _>(header, vlan.0.to_be_bytes());
+        super::put::<{ ADDRESSES_LENGTH + 4 }, 2, _>(header, ethertype.0.to_be_bytes());
     }
     Some(())
 }

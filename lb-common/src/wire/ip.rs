@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::flow::{IpVersion, Protocol};
-use crate::packet::Packet;
+use crate::packet::Octets;
 
 /// The fixed part of a header.
 pub trait Header {
@@ -16,7 +16,7 @@ pub trait Header {
     const LENGTH: usize;
 
     /// The header at `offset`; `None` if the frame ends before.
-    fn at(packet: &impl Packet, offset: usize) -> Option<Self::Of<'_>>;
+    fn at(packet: &impl Octets, offset: usize) -> Option<Self::Of<'_>>;
 
     /// Whether it is the header of a whole packet, and all of it: legal, without options.
     fn is_plain(&self) -> bool;

@@ -2,8 +2,9 @@
 
 use crate::address::Address;
 use crate::flow::{IpVersion, Protocol};
-use crate::packet::Packet;
+use crate::packet::Octets;
 use crate::wire::ip::Header;
+use crate::wire::{at, put};
 
 /// Octets of the fixed header.
 pub const LENGTH: usize = 40;
@@ -22,7 +23,7 @@ impl Header for Ipv6<'_> {
     const LENGTH: usize = LENGTH;
 
     #[inline(always)]
-    fn at(packet: &impl Packet, offset: usize) -> Option<Ipv6<'_>> {
+    fn at(packet: &impl Octets, offset: usize) -> Option<Ipv6<'_>> {
         packet.octets(offset).map(Ipv6)
     }
 
@@ -34,12 +35,12 @@ impl Header for Ipv6<'_> {
 
     #[inline(always)]
     fn source(&self) -> Address {
-        Address::v6(self.address::<8>())
+        Address::v6(at::<8, 16, _>(self.0))
     }
 
     #[inline(always)]
     fn destination(&self) -> Address {
-        Address::v6(self.address::<24>())
+        Address::v6(at::<24, 16, _>(self.0))
     }
 
     #[inline(always)]
@@ -83,43 +84,46 @@ impl Ipv6<'_> {
     #[inline(always)]
     #[must_use]
     pub fn payload_length(&self) -> u16 {
-        u16::from_be_bytes([self.0[4], self.0[5]])
-    }
-
-    #[inline(always)]
-    fn address<const OFFSET: usize>(&self) -> [u8; 16] {
-        core::array::from_fn(|i| self.0[OFFSET + i])
+        u16::from_be_bytes(at::<4, 2, _>(self.0))
     }
 }
 
-/// A header of which all is known but traffic class, flow label, length and next header, which are zero.
+/// A header of which all is known but traffic class, flow label, length and next header, as [`emit`] needs it.
+///
+/// In the place of the length stands which of the source's last 16 bits vary, and these are zero.
 #[must_use]
-pub fn prepare(source: [u8; 16], destination: [u8; 16]) -> [u8; LENGTH] {
+pub fn prepare(source: [u8; 16], destination: [u8; 16], varying: u16) -> [u8; LENGTH] {
     let mut header = [0; LENGTH];
-    header[0] = 0x60;
-    header[7] = HOP_LIMIT;
+    header[4..6].copy_from_slice(&varying.to_be_bytes());
     header[8..24].copy_from_slice(&source);
     header[24..40].copy_from_slice(&destination);
     header
 }
 
-/// Fills in what [`prepare`] left open, and adds `spread` to the source address, whose last bits were zero. Of
-/// `flow_label`, 20 bits are used.
+/// Writes a prepared header with the rest filled in; what of the source varies is `spread`. Of `flow_label`, 20 bits are
+/// used.
 #[inline(always)]
-pub fn complete(
+pub fn emit(
     header: &mut [u8; LENGTH],
-    spread: u32,
+    prepared: &[u8; LENGTH],
+    spread: u16,
     traffic_class: u8,
     flow_label: u32,
     payload_length: u16,
     next_header: Protocol,
 ) {
-    let first = 0x6000_0000 | u32::from(traffic_class) << 20 | flow_label & 0xf_ffff;
-    [header[0], header[1], header[2], header[3]] = first.to_be_bytes();
-    [header[4], header[5]] = payload_length.to_be_bytes();
-    header[6] = next_header.0;
-    let source = u32::from_be_bytes([header[20], header[21], header[22], header[23]]) | spread;
-    [header[20], header[21], header[22], header[23]] = source.to_be_bytes();
+    let spread = spread & u16::from_ne_bytes(at::<4, 2, _>(prepared));
+    let version = 0x6000_0000 | u32::from(traffic_class) << 20 | flow_label & 0xf_ffff;
+    let first = u64::from(version.to_be())
+        | u64::from(payload_length.to_be()) << 32
+        | u64::from(next_header.0) << 48
+        | u64::from(HOP_LIMIT) << 56;
+    let source_low = u64::from_le_bytes(at::<16, 8, _>(prepared)) | u64::from(spread) << 48;
+    put::<0, 8, _>(header, first.to_le_bytes());
+    put::<8, 8, _>(header, at::<8, 8, _>(prepared));
+    put::<16, 8, _>(header, source_low.to_le_bytes());
+    put::<24, 8, _>(header, at::<24, 8, _>(prepared));
+    put::<32, 8, _>(header, at::<32, 8, _>(prepared));
 }
 
 /// Makes a packet's header that of the answer: addresses exchanged, and a fresh hop limit.

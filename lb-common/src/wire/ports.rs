@@ -1,19 +1,21 @@
 //! The ports that TCP (RFC 9293) and UDP (RFC 768) begin with.
 
-use crate::packet::Packet;
+use crate::packet::Octets;
 
+/// Octets of both ports.
+pub const LENGTH: usize = 4;
 /// Octets of the shortest TCP header.
 pub const TCP_LENGTH: u16 = 20;
 /// Octets of the UDP header.
 pub const UDP_LENGTH: u16 = 8;
 
 /// Source and destination port.
-pub struct Ports<'packet>(&'packet [u8; 4]);
+pub struct Ports<'packet>(&'packet [u8; LENGTH]);
 
 impl<'packet> Ports<'packet> {
     /// The ports of the transport header at `offset`; `None` if the frame ends before.
     #[inline(always)]
-    pub fn at(packet: &'packet impl Packet, offset: usize) -> Option<Self> {
+    pub fn at(packet: &'packet impl Octets, offset: usize) -> Option<Self> {
         packet.octets(offset).map(Ports)
     }
 

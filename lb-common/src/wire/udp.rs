@@ -1,5 +1,7 @@
 //! UDP (RFC 768), as an outer header.
 
+use crate::wire::put;
+
 /// Octets of the header.
 pub const LENGTH: usize = 8;
 
@@ -8,8 +10,8 @@ pub const LENGTH: usize = 8;
 /// `length` counts header and payload, in octets; ports and length are in host byte order.
 #[inline(always)]
 pub fn emit(header: &mut [u8; LENGTH], source_port: u16, destination_port: u16, length: u16) {
-    [header[0], header[1]] = source_port.to_be_bytes();
-    [header[2], header[3]] = destination_port.to_be_bytes();
-    [header[4], header[5]] = length.to_be_bytes();
-    [header[6], header[7]] = [0, 0];
+    put::<0, 2, _>(header, source_port.to_be_bytes());
+    put::<2, 2, _>(header, destination_port.to_be_bytes());
+    put::<4, 2, _>(header, length.to_be_bytes());
+    put::<6, 2, _>(header, [0, 0]);
 }

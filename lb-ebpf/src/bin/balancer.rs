@@ -11,6 +11,8 @@ mod maps;
 
 #[cfg(target_arch = "bpf")]
 mod program {
+    use core::ptr;
+
     use aya_ebpf::EbpfContext as _;
     use aya_ebpf::bindings::{xdp_action, xdp_md};
     use aya_ebpf::macros::xdp;
@@ -25,16 +27,16 @@ mod program {
     #[xdp]
     #[inline(always)]
     fn xdp_lb(context: XdpContext) -> u32 {
-        let frame = context.as_ptr().cast();
-        take_fast_path::<false>(frame).unwrap_or_else(|| lb_walk(frame))
+        let frame = Kept::new(context.as_ptr().cast());
+        take_fast_path(frame.get()).unwrap_or_else(|| lb_walk(frame.get()))
     }
 
     /// Balances one frame that may be in several pieces: for MTUs above a page (Linux 5.18).
     #[xdp(frags)]
     #[inline(always)]
     fn xdp_lb_frags(context: XdpContext) -> u32 {
-        let frame = context.as_ptr().cast();
-        take_fast_path::<true>(frame).unwrap_or_else(|| lb_walk_frags(frame))
+        let frame = Kept::new(context.as_ptr().cast());
+        take_fast_path(frame.get()).unwrap_or_else(|| lb_walk_frags(frame.get()))
     }
 
     /// The walk. A function of its own: see [`fast`].
@@ -51,9 +53,30 @@ mod program {
         walk_whole::<true>(frame)
     }
 
+    /// A pointer that stays on the stack until it is needed. The compiler would have it in a register wherever the fast path
+    /// may end, and read it anew after each lookup.
+    struct Kept(*mut xdp_md);
+
+    impl Kept {
+        #[inline(always)]
+        fn new(frame: *mut xdp_md) -> Self {
+            let mut kept = Kept(ptr::null_mut());
+            // SAFETY: a place on the stack.
+            unsafe { ptr::write_volatile(&raw mut kept.0, frame) };
+            kept
+        }
+
+        #[inline(always)]
+        fn get(&self) -> *mut xdp_md {
+            // SAFETY: as above.
+            unsafe { ptr::read_volatile(&raw const self.0) }
+        }
+    }
+
+    /// For all that it knows, a frame ends with its first piece: what doesn't is the walk's.
     #[inline(always)]
-    fn take_fast_path<const MULTI_BUFFER: bool>(frame: *mut xdp_md) -> Option<u32> {
-        let mut packet = XdpPacket::<MULTI_BUFFER>::new(XdpContext::new(frame));
+    fn take_fast_path(frame: *mut xdp_md) -> Option<u32> {
+        let mut packet = XdpPacket::<false>::new(XdpContext::new(frame));
         let maps = Maps { ingress: packet.ingress() };
         fast::path(&mut packet, &maps).map(|end| action(end, maps.ingress))
     }

@@ -17,7 +17,7 @@ mod program {
     use aya_ebpf::macros::{btf_map, xdp};
     use aya_ebpf::programs::XdpContext;
     use lb_common::atomic::Word32;
-    use lb_common::packet::Packet;
+    use lb_common::packet::{Octets as _, Packet};
     use lb_common::replay::{LONGEST, Progress, RESTORED, Stage, Step};
     use lb_common::wire::ethernet::{self, EtherType};
     use lb_common::wire::ip::Header as _;

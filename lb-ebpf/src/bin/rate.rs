@@ -9,7 +9,7 @@ mod program {
     use aya_ebpf::macros::{btf_map, xdp};
     use aya_ebpf::programs::XdpContext;
     use lb_common::course::{ARRIVALS, Course, MOST_FLOWS, RESTORED, Shot, VIP_NETWORK};
-    use lb_common::packet::Packet;
+    use lb_common::packet::{Octets as _, Packet};
     use lb_common::wire;
     use lb_common::wire::{ethernet, ipv4};
     use lb_ebpf::packet::XdpPacket;

@@ -9,7 +9,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::TcContext;
 use lb_common::backend::Forwarding;
-use lb_common::packet::Packet;
+use lb_common::packet::{Octets, Packet};
 use lb_common::wire::ethernet::{EtherType, Vlan};
 
 use super::{forget, window};
@@ -100,6 +100,22 @@ impl SocketBuffer {
     }
 }
 
+impl Octets for SocketBuffer {
+    #[inline(always)]
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        let window = window(self.context.data(), self.context.data_end(), offset);
+        // SAFETY: `window` is inside the frame, which stays where it is while `self` is borrowed.
+        window.map(|window| unsafe { window.as_ref() })
+    }
+
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        let window = window(self.context.data(), self.context.data_end(), offset);
+        // SAFETY: as above, and the borrow is unique.
+        window.map(|mut window| unsafe { window.as_mut() })
+    }
+}
+
 impl Packet for SocketBuffer {
     #[inline(always)]
     fn length(&self) -> usize {
@@ -110,20 +126,6 @@ impl Packet for SocketBuffer {
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
         forget(number)
-    }
-
-    #[inline(always)]
-    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
-        let window = window(self.context.data(), self.context.data_end(), offset);
-        // SAFETY: `window` is inside the frame, which stays where it is while `self` is borrowed.
-        window.map(|window| unsafe { &*window })
-    }
-
-    #[inline(always)]
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        let window = window(self.context.data(), self.context.data_end(), offset);
-        // SAFETY: as above, and the borrow is unique.
-        window.map(|window| unsafe { &mut *window })
     }
 
     #[inline(always)]

@@ -12,17 +12,17 @@ use super::mapped::Mapped;
 /// One directory.
 pub struct Directory<E> {
     memory: Mapped<AtomicU64>,
-    bits: u32,
+    places: u32,
     // The mapping keeps the map alive, but a map that nobody holds is harder to find for those who look into it.
     _map: MapData,
     entries: PhantomData<E>,
 }
 
 impl<E: Entry> Directory<E> {
-    /// The directory in a map of 2^`bits` entries.
-    pub fn new(map: MapData, bits: u32) -> Result<Self> {
-        let words = E::WORDS << bits;
-        Ok(Directory { memory: Mapped::new(&map, words)?, bits, _map: map, entries: PhantomData })
+    /// The directory in a map of so many entries.
+    pub fn new(map: MapData, places: u32) -> Result<Self> {
+        let words = E::WORDS * places as usize;
+        Ok(Directory { memory: Mapped::new(&map, words)?, places, _map: map, entries: PhantomData })
     }
 
     /// Enters or changes an entry.
@@ -30,7 +30,7 @@ impl<E: Entry> Directory<E> {
     /// Programs find a new entry only when it is complete. Of a changed one, each word changes at once, but not all of them
     /// together.
     pub fn put(&self, entry: &E) -> Result<()> {
-        let Some(place) = place_for(&entry.key(), self.bits, |place| self.entry(place)) else {
+        let Some(place) = place_for(&entry.key(), self.places, |place| self.entry(place)) else {
             bail!("no room near its place; raise maps.services in the configuration")
         };
         let words = entry.words();
@@ -43,14 +43,14 @@ impl<E: Entry> Directory<E> {
 
     /// Takes an entry out.
     pub fn remove(&self, key: &E::Key) {
-        if let Some(place) = place_of::<E>(key, self.bits, |place| self.entry(place)) {
+        if let Some(place) = place_of::<E>(key, self.places, |place| self.entry(place)) {
             self.word(place, E::FLAGS_WORD).store(removed(), Ordering::Release);
         }
     }
 
     /// All entries.
     pub fn entries(&self) -> impl Iterator<Item = E> {
-        (0..1 << self.bits).map(|place| self.entry(place)).filter(is_present)
+        (0..self.places).map(|place| self.entry(place)).filter(is_present)
     }
 
     fn entry(&self, place: u32) -> E {

@@ -7,7 +7,7 @@ use crate::config::MapSizes;
 /// Maps that aren't made as large as the program says, and how many entries they get instead.
 pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 14] {
     let MapSizes { services, backends, fragments, flows: _ } = sizes;
-    let places = 1 << directory_bits(sizes);
+    let places = directory_places(sizes);
     [
         ("VIPS", places),
         ("PREFIXES", services),
@@ -27,9 +27,9 @@ pub fn entries(sizes: MapSizes) -> [(&'static str, u32); 14] {
     ]
 }
 
-/// Logarithm of the places in each directory.
-pub fn directory_bits(sizes: MapSizes) -> u32 {
-    directory::bits(sizes.services as usize)
+/// Places in each directory.
+pub fn directory_places(sizes: MapSizes) -> u32 {
+    directory::places(sizes.services as usize)
 }
 
 /// Logarithm of the buckets in the connection table.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lb_common::address::Address;
-use lb_common::directory::{Entry, PROBES, ServiceEntry, bits};
+use lb_common::directory::{PROBES, ServiceEntry, home, places};
 use lb_common::flow::Protocol;
 use lb_common::service::{Service, ServiceKey};
 use lb_common::siphash::HashKey;
@@ -69,7 +69,7 @@ fn packets_go_the_same_way_whatever_the_maps_sizes() {
 /// One more than there are places for them, all with the same home.
 fn crowd(sizes: MapSizes) -> Image {
     let key = |port| ServiceKey::new(Address::default(), port, Protocol::TCP);
-    let home = |port| ServiceEntry::home(&key(port)) >> (32 - bits(sizes.services as usize));
+    let home = |port| home::<ServiceEntry>(&key(port), places(sizes.services as usize));
     let crowd = (1..).filter(|&port| home(port) == home(1)).take(PROBES as usize + 1);
     let service = |port| (key(port), Service { index: 7, ..Service::default() });
     Image { services: crowd.map(service).collect(), ..Image::default() }

@@ -16,11 +16,11 @@ use lb_common::datapath::pinned::{self, Question};
 use lb_common::datapath::watch::{self, Sighting};
 use lb_common::directory::{self, Glance, ServiceEntry, VipEntry, find, glance};
 use lb_common::event::{Event, Sampling};
-use lb_common::flow::{Flow, IpVersion, Message};
+use lb_common::flow::{Flow, IpVersion, Protocol};
 use lb_common::fragment::{self, FragmentKey, FragmentRoute};
 use lb_common::pin::{self, Bucket};
 use lb_common::ration::{self, Ration};
-use lb_common::service::{self, QuicKey, Service, ServiceKey};
+use lb_common::service::{self, QuicKey, Service, ServiceFlags, ServiceKey};
 use lb_common::settings::Settings;
 use lb_common::siphash::HashKey;
 use lb_common::slot::{self, BackendIndex, Slot, SlotPair};
@@ -32,15 +32,15 @@ use lb_ebpf::packet;
 use lb_ebpf::prefix::WholeAddress;
 
 /// Like all sizes here, one that userspace changes before loading, where the configuration asks for another.
-const PLACES: usize = 1 << directory::bits(service::CAPACITY);
+const PLACES: usize = directory::places(service::CAPACITY) as usize;
 
 /// Key of the flow hash, a constant of the loaded program.
 #[unsafe(no_mangle)]
 pub static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
 
-/// Logarithm of the places in both directories, a constant of the loaded program.
+/// Places in each of both directories, a constant of the loaded program.
 #[unsafe(no_mangle)]
-static DIRECTORY_BITS: Global<u32> = Global::new(PLACES.ilog2());
+static DIRECTORY_PLACES: Global<u32> = Global::new(PLACES as u32);
 
 /// What changes while the program runs, in one entry.
 #[btf_map]
@@ -163,13 +163,19 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn hash(&self, flow: &Flow) -> u64 {
-        let Message { words: [first, second, third, fourth], last } = flow.message();
-        lb_hash(first, second, third, fourth, last)
+        let version = matches!(flow.version, IpVersion::V6);
+        let rest = u64::from(flow.source_port)
+            | u64::from(flow.destination_port) << 16
+            | u64::from(flow.protocol.0) << 32
+            | u64::from(version) << 40;
+        let ([source, source_low], [destination, destination_low]) =
+            (flow.source.words(), flow.destination.words());
+        lb_hash(source, source_low, destination, destination_low, rest)
     }
 
     #[inline(always)]
     fn vip(&self, address: &Address) -> Option<Vip> {
-        match find(address, DIRECTORY_BITS.load(), |place| VIPS.get(place)) {
+        match find(address, DIRECTORY_PLACES.load(), |place| VIPS.get(place)) {
             Some(place) => VIPS.get(place).map(|entry| entry.vip),
             None if SETTINGS.get(0)?.has_prefixes() => PREFIXES.get(&WholeAddress::new(address).key).copied(),
             None => None,
@@ -183,30 +189,24 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn glance_service(&self, key: &ServiceKey) -> Glance<&Service> {
-        match glance(key, DIRECTORY_BITS.load(), |place| SERVICES.get(place)) {
-            Glance::Entry(entry) => Glance::Entry(&entry.service),
-            Glance::Nothing => Glance::Nothing,
-            Glance::Elsewhere => Glance::Elsewhere,
-        }
+    fn glance_service(&self, key: &ServiceKey) -> Glance<&ServiceEntry> {
+        glance(key, DIRECTORY_PLACES.load(), |place| SERVICES.get(place))
     }
 
     #[inline(always)]
     fn is_no_vip(&self, address: &Address) -> bool {
-        let glance = glance(address, DIRECTORY_BITS.load(), |place| VIPS.get(place));
+        let glance = glance(address, DIRECTORY_PLACES.load(), |place| VIPS.get(place));
         matches!(glance, Glance::Nothing) && SETTINGS.get(0).is_some_and(|settings| !settings.has_prefixes())
     }
 
     #[inline(always)]
     fn slot(&self, service: &Service, number: u32) -> Option<Slot> {
-        let pair = if slot::is_usual(service.entries()) {
+        let pair = if service.flags.has(ServiceFlags::USUAL_TABLE) {
             USUAL_TABLES.get(service.table)?.get(number / 2)?
         } else {
             TABLES.get(service.table)?.get(number / 2)?
         };
-        // Both at once, and then one of them: where to read would be one more thing that the verifier has to follow.
-        let [even, odd] = pair.map(|slot| u64::from(slot.0));
-        Some(Slot(((even | odd << 32) >> (number % 2 * 32)) as u32))
+        pair.get((number % 2) as usize).copied()
     }
 
     #[inline(always)]
@@ -228,6 +228,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
         packet::forget(number)
+    }
+
+    #[inline(always)]
+    fn settle(&self, number: u64) -> u64 {
+        packet::settle(number)
     }
 
     #[inline(always)]
@@ -405,8 +410,22 @@ impl Tables for Maps {
 /// The hash of a flow: see [`Tables::hash`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn lb_hash(first: u64, second: u64, third: u64, fourth: u64, last: u64) -> u64 {
-    Message { words: [first, second, third, fourth], last }.hash(HASH_KEY.load())
+pub extern "C" fn lb_hash(
+    source: u64,
+    source_low: u64,
+    destination: u64,
+    destination_low: u64,
+    rest: u64,
+) -> u64 {
+    let flow = Flow {
+        version: if rest >> 40 == 0 { IpVersion::V4 } else { IpVersion::V6 },
+        source: Address::from_words([source, source_low]),
+        destination: Address::from_words([destination, destination_low]),
+        source_port: rest as u16,
+        destination_port: (rest >> 16) as u16,
+        protocol: Protocol((rest >> 32) as u8),
+    };
+    flow.hash(HASH_KEY.load())
 }
 
 /// Where the entry of a service of that name stands; `u64::MAX` if there is none. A function of its own, as the walk asks
@@ -415,7 +434,7 @@ pub extern "C" fn lb_hash(first: u64, second: u64, third: u64, fourth: u64, last
 #[inline(never)]
 pub extern "C" fn lb_find_service(high: u64, low: u64, rest: u64) -> u64 {
     let key = ServiceKey::from_words([high, low, rest]);
-    let place = find(&key, DIRECTORY_BITS.load(), |place| SERVICES.get(place));
+    let place = find(&key, DIRECTORY_PLACES.load(), |place| SERVICES.get(place));
     place.map_or(u64::MAX, u64::from)
 }
 
