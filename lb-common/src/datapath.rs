@@ -27,7 +27,7 @@ use crate::fragment::{FragmentKey, FragmentRoute};
 use crate::packet::Packet;
 use crate::pin::Bucket;
 use crate::service::{QuicKey, Service, ServiceKey};
-use crate::siphash::HashKey;
+use crate::siphash::Keyed;
 use crate::slot::{BackendIndex, Slot};
 use crate::standing::Standing;
 use crate::symptom::{Sign, Syn};
@@ -41,15 +41,15 @@ use watch::Sighting;
 
 /// What the datapath asks of its maps, and where it counts.
 pub trait Tables {
-    /// The key of the flow hash.
-    fn hash_key(&self) -> HashKey;
+    /// The hash of flows, under the node's key.
+    fn keyed(&self) -> Keyed;
 
     /// The hash of a flow.
     ///
     /// In the kernel this is a function of its own, as [`pinned`](Tables::pinned) is.
     #[inline(always)]
     fn hash(&self, flow: &Flow) -> u64 {
-        flow.hash(self.hash_key())
+        flow.hash(self.keyed())
     }
 
     /// The VIP of that address.

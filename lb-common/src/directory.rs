@@ -10,7 +10,6 @@ use core::hint;
 
 use crate::address::Address;
 use crate::service::{Service, ServiceFlags, ServiceKey};
-use crate::siphash::Start;
 use crate::slot::is_usual;
 use crate::vip::{Vip, VipFlags};
 
@@ -93,8 +92,9 @@ pub struct ServiceEntry {
     pub service: Service,
     name: u32,
     vip: Address,
-    /// How the hash of its flows begins; see [`ServiceKey::start`].
-    pub start: Start,
+    /// What it adds to the hashes of its flows; see [`ServiceKey::hash`].
+    pub hash: u64,
+    unused: [u64; 2],
 }
 
 const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 64);
@@ -118,11 +118,17 @@ impl VipEntry {
 impl ServiceEntry {
     /// An entry that will be found.
     #[must_use]
-    pub const fn new(key: ServiceKey, mut service: Service, start: Start) -> Self {
+    pub const fn new(key: ServiceKey, mut service: Service, hash: u64) -> Self {
         service.flags.0 |= PRESENT;
         service.flags.set(ServiceFlags::USUAL_TABLE, is_usual(service.entries()));
         let [high, low, name] = key.words();
-        ServiceEntry { service, name: name as u32, vip: Address::from_words([high, low]), start }
+        ServiceEntry {
+            service,
+            name: name as u32,
+            vip: Address::from_words([high, low]),
+            hash,
+            unused: [0; 2],
+        }
     }
 
     /// The service that was entered.
@@ -190,13 +196,13 @@ impl Entry for ServiceEntry {
 
     fn words(&self) -> [u64; MOST_WORDS] {
         let Service { index, flags, table, slots, turns } = self.service;
-        let ([high, low], [v0, v1, v2]) = (self.vip.words(), self.start.words());
+        let [high, low] = self.vip.words();
         let first = u64::from(index) | u64::from(flags.0) << 32;
         let second = u64::from(table) | u64::from(slots) << 32;
-        [first, second, u64::from(turns) | u64::from(self.name) << 32, high, low, v0, v1, v2]
+        [first, second, u64::from(turns) | u64::from(self.name) << 32, high, low, self.hash, 0, 0]
     }
 
-    fn from_words([first, second, third, high, low, v0, v1, v2]: [u64; MOST_WORDS]) -> Self {
+    fn from_words([first, second, third, high, low, hash, unused @ ..]: [u64; MOST_WORDS]) -> Self {
         let service = Service {
             index: first as u32,
             flags: ServiceFlags((first >> 32) as u32),
@@ -204,8 +210,8 @@ impl Entry for ServiceEntry {
             slots: (second >> 32) as u32,
             turns: third as u32,
         };
-        let (vip, start) = (Address::from_words([high, low]), Start::from_words([v0, v1, v2]));
-        ServiceEntry { service, name: (third >> 32) as u32, vip, start }
+        let vip = Address::from_words([high, low]);
+        ServiceEntry { service, name: (third >> 32) as u32, vip, hash, unused }
     }
 }
 
@@ -315,7 +321,7 @@ mod tests {
     fn put(places: &mut [ServiceEntry], number: u32) {
         let place = place_for(&key(number), PLACES, |place| places[place as usize]).unwrap();
         let service = Service { index: number, ..Service::default() };
-        places[place as usize] = ServiceEntry::new(key(number), service, Start::default());
+        places[place as usize] = ServiceEntry::new(key(number), service, 0);
     }
 
     fn found(places: &[ServiceEntry], number: u32) -> Option<u32> {
@@ -341,12 +347,11 @@ mod tests {
     #[test]
     fn an_entry_stands_in_memory_as_its_words_say() {
         let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4, turns: 5 };
-        let start = Start::from_words([6, 7, 8]);
-        let entry = ServiceEntry::new(key(7), service, start);
+        let entry = ServiceEntry::new(key(7), service, 6);
         let words = entry.words();
         let [high, low, name] = key(7).words();
         let first = 1 | u64::from(PRESENT | 2) << 32;
-        assert_eq!(words, [first, 3 | 4 << 32, 5 | name << 32, high, low, 6, 7, 8]);
+        assert_eq!(words, [first, 3 | 4 << 32, 5 | name << 32, high, low, 6, 0, 0]);
         assert_eq!(ServiceEntry::from_words(words), entry);
         assert_eq!(entry.entered(), service);
 

@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::service::ServiceFlags;
-use crate::siphash::{HashKey, Start};
+use crate::siphash::Keyed;
 
 /// A transport protocol's number in IP headers (IANA "Assigned Internet Protocol Numbers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,41 +77,47 @@ impl Flow {
         self
     }
 
-    /// The keyed hash that places the flow in its service's lookup table: that of its client under the destination's key.
+    /// The keyed hash that places the flow in its service's lookup table: its client's, and its destination's added to it
+    /// bit by bit.
     #[inline(always)]
     #[must_use]
-    pub fn hash(&self, key: HashKey) -> u64 {
-        let start = start(key, self.version, self.destination, self.destination_port, self.protocol);
-        of_client(start, key, self.version, self.source, self.source_port)
+    pub fn hash(&self, keyed: Keyed) -> u64 {
+        let client = of_client(keyed, self.version, self.source, self.source_port);
+        let Flow { version, destination, destination_port, protocol, .. } = *self;
+        client ^ of_destination(keyed, version, destination, destination_port, protocol)
     }
 }
 
-/// How the hash of flows to one destination begins.
-///
-/// A service of one address and port has it in its entry, so that only the client remains to be hashed for each packet.
-/// Its key has the node's second half; its first half is SipHash-1-3, under the node's key, of the octets destination
-/// address, destination port and protocol, in network order: 7 octets for IPv4, 19 for IPv6.
+/// What a client's address and port add to the hashes of its flows: SipHash-1-3 of the octets, in network order; 6 for
+/// IPv4, 18 for IPv6.
 #[inline(always)]
 #[must_use]
-pub fn start(key: HashKey, version: IpVersion, address: Address, port: u16, protocol: Protocol) -> Start {
-    let rest = u64::from(port.swap_bytes()) | u64::from(protocol.0) << 16;
-    Start::of(key.with_first_half(hash(Start::of(key), key, version, address, rest, 3)))
+pub fn of_client(keyed: Keyed, version: IpVersion, address: Address, port: u16) -> u64 {
+    hash(keyed, version, address, u64::from(port.swap_bytes()), 2)
 }
 
-/// The hash of a flow to a destination: SipHash-1-3, under the destination's key, of the octets source address and source
-/// port, in network order: 6 octets for IPv4, 18 for IPv6.
+/// What a destination's address, port and protocol add to the hashes of flows to it: SipHash-1-3 of the octets, in network
+/// order; 7 for IPv4, 19 for IPv6.
+///
+/// A service of one address and port has it in its entry, so that only the client remains to be hashed for each packet.
 #[inline(always)]
 #[must_use]
-pub fn of_client(start: Start, key: HashKey, version: IpVersion, address: Address, port: u16) -> u64 {
-    hash(start, key, version, address, u64::from(port.swap_bytes()), 2)
+pub fn of_destination(
+    keyed: Keyed,
+    version: IpVersion,
+    address: Address,
+    port: u16,
+    protocol: Protocol,
+) -> u64 {
+    hash(keyed, version, address, u64::from(port.swap_bytes()) | u64::from(protocol.0) << 16, 3)
 }
 
 /// The hash of an address and of the `length` octets of `rest`, at most three.
 #[inline(always)]
-fn hash(start: Start, key: HashKey, version: IpVersion, address: Address, rest: u64, length: u64) -> u64 {
+fn hash(keyed: Keyed, version: IpVersion, address: Address, rest: u64, length: u64) -> u64 {
     match version {
-        IpVersion::V4 => start.hash(key, [], u64::from(address.v4_word()) | rest << 32 | (4 + length) << 56),
-        IpVersion::V6 => start.hash(key, address.words(), rest | (16 + length) << 56),
+        IpVersion::V4 => keyed.siphash13([], u64::from(address.v4_word()) | rest << 32 | (4 + length) << 56),
+        IpVersion::V6 => keyed.siphash13(address.words(), rest | (16 + length) << 56),
     }
 }
 
@@ -122,20 +128,18 @@ mod tests {
     use siphasher::sip::SipHasher13;
 
     use super::*;
+    use crate::siphash::HashKey;
 
     const KEY: [u8; 16] = [7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 99];
 
-    fn of_octets(key: &[u8; 16], parts: &[&[u8]]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(key);
+    fn of_octets(parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&KEY);
         parts.iter().for_each(|part| hasher.write(part));
         hasher.finish()
     }
 
     fn reference(source: &[u8], destination: &[u8]) -> u64 {
-        let seed = of_octets(&KEY, &[destination, &[0, 80, 6]]);
-        let mut key = KEY;
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        of_octets(&key, &[source, &[0x12, 0x34]])
+        of_octets(&[source, &[0x12, 0x34]]) ^ of_octets(&[destination, &[0, 80, 6]])
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
             destination_port: 80,
             protocol: Protocol::TCP,
         };
-        assert_eq!(v4.hash(HashKey::new(KEY)), reference(&source, &destination));
+        assert_eq!(v4.hash(Keyed::new(HashKey::new(KEY))), reference(&source, &destination));
 
         let source = core::array::from_fn(|i| i as u8 + 0x20);
         let destination = core::array::from_fn(|i| i as u8 + 0x90);
@@ -159,6 +163,6 @@ mod tests {
             destination: Address::v6(destination),
             ..v4
         };
-        assert_eq!(v6.hash(HashKey::new(KEY)), reference(&source, &destination));
+        assert_eq!(v6.hash(Keyed::new(HashKey::new(KEY))), reference(&source, &destination));
     }
 }

@@ -4,7 +4,7 @@ use crate::address::Address;
 use crate::clock::Epoch;
 use crate::flags::flags;
 use crate::flow::{self, IpVersion, Protocol};
-use crate::siphash::{HashKey, Start};
+use crate::siphash::Keyed;
 
 /// Services that the maps have room for, unless the configuration says otherwise.
 pub const CAPACITY: usize = 1024;
@@ -59,11 +59,11 @@ impl ServiceKey {
         ServiceKey::with(vip, 0, protocol, Scope::FRAGMENTS)
     }
 
-    /// How the hash of its flows begins, if it is of one address and port.
+    /// What it adds to the hashes of its flows, if it is of one address and port.
     #[must_use]
-    pub fn start(&self, key: HashKey) -> Start {
+    pub fn hash(&self, keyed: Keyed) -> u64 {
         let version = if self.vip.is_mapped() { IpVersion::V4 } else { IpVersion::V6 };
-        flow::start(key, version, self.vip, self.rest as u16, Protocol((self.rest >> 16) as u8))
+        flow::of_destination(keyed, version, self.vip, self.rest as u16, Protocol((self.rest >> 16) as u8))
     }
 
     /// The name as three words, of which the last has 32 bits.

@@ -22,17 +22,17 @@ impl HashKey {
         HashKey { words: [both as u64, (both >> 64) as u64] }
     }
 
-    /// The key with other first eight octets, which `word` is in little-endian order.
-    #[inline(always)]
-    #[must_use]
-    pub const fn with_first_half(self, word: u64) -> Self {
-        HashKey { words: [word, self.words[1]] }
-    }
-
     /// Tells keys apart without telling them: the hash of nothing, which is no flow's.
     #[must_use]
     pub fn check(self) -> u64 {
-        siphash13(self, [], 0)
+        Keyed::new(self).siphash13([], 0)
+    }
+}
+
+/// A secret, as its key.
+impl fmt::Debug for Keyed {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("Keyed(secret)")
     }
 }
 
@@ -43,77 +43,53 @@ impl fmt::Debug for HashKey {
     }
 }
 
-/// The hash of a message of `words` followed by the last, incomplete word.
-///
-/// `last` holds the 0 to 7 remaining octets, its top octet is the whole message's length modulo 256.
-#[inline(always)]
-#[must_use]
-pub fn siphash13<const N: usize>(key: HashKey, words: [u64; N], last: u64) -> u64 {
-    Start::of(key).hash(key, words, last)
-}
-
-/// How far the function gets without a message: what it doesn't take a word of it for.
+/// The function under one key, as far as it gets before it takes a word of the message.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Start {
-    v0: u64,
-    v1: u64,
-    v2: u64,
-}
-
-impl Start {
-    /// That of a key.
-    #[inline(always)]
-    #[must_use]
-    pub const fn of(key: HashKey) -> Self {
-        let [first, second] = key.words;
-        let v1 = second ^ 0x646f_7261_6e64_6f6d;
-        let v0 = (first ^ 0x736f_6d65_7073_6575).wrapping_add(v1);
-        Start { v0: v0.rotate_left(32), v1: v1.rotate_left(13) ^ v0, v2: first ^ 0x6c79_6765_6e65_7261 }
-    }
-
-    /// The start of these words.
-    #[must_use]
-    pub const fn from_words([v0, v1, v2]: [u64; 3]) -> Self {
-        Start { v0, v1, v2 }
-    }
-
-    /// The words of the start.
-    #[must_use]
-    pub const fn words(self) -> [u64; 3] {
-        [self.v0, self.v1, self.v2]
-    }
-
-    /// The hash of a message under a key that has this start; of the key, the second half counts.
-    #[inline(always)]
-    #[must_use]
-    pub fn hash<const N: usize>(self, key: HashKey, words: [u64; N], last: u64) -> u64 {
-        let mut state =
-            State { v0: self.v0, v1: self.v1, v2: self.v2, v3: key.words[1] ^ 0x7465_6462_7974_6573 };
-        let first = words.first().copied().unwrap_or(last);
-        state.v3 ^= first;
-        state.rest_of_round();
-        state.v0 ^= first;
-        words.iter().skip(1).for_each(|&word| state.compress(word));
-        if N > 0 {
-            state.compress(last);
-        }
-        state.v2 ^= 0xff;
-        state.round();
-        state.round();
-        state.round();
-        state.v0 ^ state.v1 ^ state.v2 ^ state.v3
-    }
-}
-
-struct State {
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keyed {
     v0: u64,
     v1: u64,
     v2: u64,
     v3: u64,
 }
 
-impl State {
+impl Keyed {
+    /// The function under that key.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(key: HashKey) -> Self {
+        let [first, second] = key.words;
+        let v1 = second ^ 0x646f_7261_6e64_6f6d;
+        let v0 = (first ^ 0x736f_6d65_7073_6575).wrapping_add(v1);
+        Keyed {
+            v0: v0.rotate_left(32),
+            v1: v1.rotate_left(13) ^ v0,
+            v2: first ^ 0x6c79_6765_6e65_7261,
+            v3: second ^ 0x7465_6462_7974_6573,
+        }
+    }
+
+    /// The hash of a message of `words` followed by the last, incomplete word.
+    ///
+    /// `last` holds the 0 to 7 remaining octets, its top octet is the whole message's length modulo 256.
+    #[inline(always)]
+    #[must_use]
+    pub fn siphash13<const N: usize>(mut self, words: [u64; N], last: u64) -> u64 {
+        let first = words.first().copied().unwrap_or(last);
+        self.v3 ^= first;
+        self.rest_of_round();
+        self.v0 ^= first;
+        words.iter().skip(1).for_each(|&word| self.compress(word));
+        if N > 0 {
+            self.compress(last);
+        }
+        self.v2 ^= 0xff;
+        self.round();
+        self.round();
+        self.round();
+        self.v0 ^ self.v1 ^ self.v2 ^ self.v3
+    }
+
     #[inline(always)]
     fn compress(&mut self, word: u64) {
         self.v3 ^= word;
@@ -144,7 +120,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{HashKey, siphash13};
+    use super::{HashKey, Keyed};
 
     const KEY: HashKey = HashKey::new([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 
@@ -164,11 +140,11 @@ mod tests {
     #[test]
     fn published_vectors() {
         let hashes = [
-            siphash13(KEY, [], last(0, 0)),
-            siphash13(KEY, [], last(0, 7)),
-            siphash13(KEY, [word(0)], last(8, 8)),
-            siphash13(KEY, [word(0)], last(8, 13)),
-            siphash13(KEY, [word(0), word(8), word(16), word(24)], last(32, 37)),
+            Keyed::new(KEY).siphash13([], last(0, 0)),
+            Keyed::new(KEY).siphash13([], last(0, 7)),
+            Keyed::new(KEY).siphash13([word(0)], last(8, 8)),
+            Keyed::new(KEY).siphash13([word(0)], last(8, 13)),
+            Keyed::new(KEY).siphash13([word(0), word(8), word(16), word(24)], last(32, 37)),
         ];
         let published = [
             [0xdc, 0xc4, 0x0f, 0x05, 0x58, 0x01, 0xac, 0xab],

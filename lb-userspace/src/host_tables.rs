@@ -14,7 +14,7 @@ use lb_common::fragment::{FragmentKey, FragmentRoute};
 use lb_common::pin::Bucket;
 use lb_common::ration::{self, Ration};
 use lb_common::service::{QuicKey, Service, ServiceKey};
-use lb_common::siphash::HashKey;
+use lb_common::siphash::{HashKey, Keyed};
 use lb_common::slot::{BackendIndex, Slot};
 use lb_common::standing::Standing;
 use lb_common::symptom::{Sign, Syn};
@@ -29,7 +29,7 @@ pub struct HostTables {
     image: Image,
     /// Its services, as the kernel's directory has them.
     entries: BTreeMap<ServiceKey, ServiceEntry>,
-    hash_key: HashKey,
+    keyed: Keyed,
     standings: BTreeMap<BackendIndex, Standing>,
     pins: Vec<Bucket>,
     turns: RefCell<BTreeMap<u32, u32>>,
@@ -57,7 +57,7 @@ impl HostTables {
         let mut tables = HostTables {
             image: Image::default(),
             entries: BTreeMap::new(),
-            hash_key,
+            keyed: Keyed::new(hash_key),
             standings: BTreeMap::new(),
             pins: (0..1 << pin_bits).map(|_| Bucket::default()).collect(),
             turns: RefCell::default(),
@@ -94,7 +94,7 @@ impl HostTables {
         match write {
             Write::Role(index, role) => self.standings.entry(*index).or_default().set(*role),
             Write::Service(key, service) => {
-                let entry = ServiceEntry::new(*key, *service, key.start(self.hash_key));
+                let entry = ServiceEntry::new(*key, *service, key.hash(self.keyed));
                 self.entries.insert(*key, entry);
             }
             Write::NoService(key) => drop(self.entries.remove(key)),
@@ -145,8 +145,8 @@ impl HostTables {
 }
 
 impl Tables for HostTables {
-    fn hash_key(&self) -> HashKey {
-        self.hash_key
+    fn keyed(&self) -> Keyed {
+        self.keyed
     }
 
     fn vip(&self, address: &Address) -> Option<Vip> {

@@ -25,7 +25,7 @@ use lb_common::directory::{ServiceEntry, VipEntry};
 use lb_common::pin::Bucket;
 use lb_common::service::QuicKey;
 use lb_common::settings::Settings;
-use lb_common::siphash::HashKey;
+use lb_common::siphash::{HashKey, Keyed};
 use lb_common::slot::BackendIndex;
 use lb_common::standing::Standing;
 use lb_common::symptom::{Signs, Symptoms};
@@ -50,7 +50,7 @@ pub const CHECK_PROGRAM: &str = "tc_check";
 /// The loaded program with its maps. They live as long as this does.
 pub struct Balancer {
     ebpf: Ebpf,
-    hash_key: HashKey,
+    keyed: Keyed,
     settings: Array<MapData, Plain<Settings>>,
     vips: Directory<VipEntry>,
     prefixes: LpmTrie<MapData, [u8; 16], Plain<Vip>>,
@@ -98,11 +98,12 @@ impl Balancer {
 
     fn build(hash_key: HashKey, sizes: MapSizes, pins: Option<&Path>, is_loaded: bool) -> Result<Self> {
         let places = entries::directory_places(sizes);
-        let key = Plain(hash_key);
+        let keyed = Keyed::new(hash_key);
+        let global = Plain(keyed);
         let mut loader = EbpfLoader::new();
         let pin_bits = entries::pin_bits(sizes);
         loader
-            .override_global("HASH_KEY", &key, true)
+            .override_global("KEYED", &global, true)
             .override_global("DIRECTORY_PLACES", &places, true)
             .override_global("PIN_BITS", &pin_bits, true);
         for (map, entries) in entries::entries(sizes) {
@@ -138,7 +139,7 @@ impl Balancer {
         let events = Some(Events::new(take)?);
         let mut balancer = Balancer {
             ebpf,
-            hash_key,
+            keyed,
             settings,
             vips,
             prefixes,
@@ -308,7 +309,7 @@ impl Balancer {
             }
             Write::Service(key, service) => self
                 .services
-                .put(&ServiceEntry::new(*key, *service, key.start(self.hash_key)))
+                .put(&ServiceEntry::new(*key, *service, key.hash(self.keyed)))
                 .with_context(|| format!("service {}", service.index)),
             Write::Quic(key, index) => {
                 self.quic.insert(Plain(*key), u32::from(index.0), 0).context("QUIC server ID")

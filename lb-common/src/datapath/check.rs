@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::backend::Backend;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Packet;
-use crate::siphash::HashKey;
+use crate::siphash::Keyed;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::ports::Ports;
 use crate::wire::{ipv4, ipv6, tcp};
@@ -14,15 +14,15 @@ use crate::wire::{ipv4, ipv6, tcp};
 /// Makes a check's packet one that its backend gets. What can't be forwarded is to be dropped: without the backend's
 /// headers, it could reach another one.
 #[inline(always)]
-pub fn check<P: Packet>(packet: &mut P, backend: &Backend, key: HashKey) -> Verdict {
-    match forward(packet, backend, key) {
+pub fn check<P: Packet>(packet: &mut P, backend: &Backend, keyed: Keyed) -> Verdict {
+    match forward(packet, backend, keyed) {
         Ok(()) => Verdict::Forward { egress: backend.egress },
         Err(reason) => Verdict::Drop(reason),
     }
 }
 
 #[inline(always)]
-fn forward<P: Packet>(packet: &mut P, backend: &Backend, key: HashKey) -> Result<(), DropReason> {
+fn forward<P: Packet>(packet: &mut P, backend: &Backend, keyed: Keyed) -> Result<(), DropReason> {
     let network = network::parse(packet).map_err(|_| DropReason::BadHeader)?;
     let datagram = datagram::parse(packet, network)?;
     let flow = if datagram.begins_transport() {
@@ -31,12 +31,15 @@ fn forward<P: Packet>(packet: &mut P, backend: &Backend, key: HashKey) -> Result
     } else {
         datagram.flow(0, 0)
     };
-    rewrite::toward(packet, &datagram, backend, backend.vlan, flow.hash(key)).map_err(|refusal| match refusal
-    {
-        Refusal::Drop(reason) => reason,
-        // Nobody has to be told: the sender is the one that counts.
-        Refusal::TooBig { .. } => DropReason::ExceedsMtu,
-        Refusal::Pass(_) | Refusal::Echo | Refusal::TimeExceeded | Refusal::Reject => DropReason::BadHeader,
+    rewrite::toward(packet, &datagram, backend, backend.vlan, flow.hash(keyed)).map_err(|refusal| {
+        match refusal {
+            Refusal::Drop(reason) => reason,
+            // Nobody has to be told: the sender is the one that counts.
+            Refusal::TooBig { .. } => DropReason::ExceedsMtu,
+            Refusal::Pass(_) | Refusal::Echo | Refusal::TimeExceeded | Refusal::Reject => {
+                DropReason::BadHeader
+            }
+        }
     })
 }
 

@@ -65,9 +65,8 @@ fn forward<H: Header, P: Packet, T: Tables, const HEADERS: usize>(packet: &mut P
     if !service.flags.is_plain() {
         return None;
     }
-    let flow_hash =
-        flow::of_client(entry.start, tables.hash_key(), H::VERSION, header.source(), ports.source());
-    let flow_hash = tables.settle(flow_hash);
+    let client = flow::of_client(tables.keyed(), H::VERSION, header.source(), ports.source());
+    let flow_hash = tables.settle(client ^ entry.hash);
     let slot = tables.slot(service, slot_of(flow_hash, service.slots)).filter(|slot| slot.is_stable())?;
     let backend = tables.backend(slot.current()).filter(|backend| backend.vlan == Vlan::NONE)?;
     let end = End::of(Verdict::Forward { egress: backend.egress });

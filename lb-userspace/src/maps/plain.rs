@@ -4,7 +4,7 @@ use lb_common::backend::Backend;
 use lb_common::event::Sampling;
 use lb_common::service::QuicKey;
 use lb_common::settings::Settings;
-use lb_common::siphash::HashKey;
+use lb_common::siphash::Keyed;
 use lb_common::slot::SlotPair;
 use lb_common::verdict::{ServiceCounters, Traffic};
 use lb_common::vip::Vip;
@@ -22,4 +22,4 @@ macro_rules! plain {
     )* };
 }
 
-plain!(Backend, HashKey, QuicKey, Sampling, ServiceCounters, Settings, SlotPair, Traffic, Vip);
+plain!(Backend, Keyed, QuicKey, Sampling, ServiceCounters, Settings, SlotPair, Traffic, Vip);

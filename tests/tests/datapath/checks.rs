@@ -4,7 +4,7 @@ use lb_common::backend::Backend;
 use lb_common::datapath::check::check;
 use lb_common::flow::Protocol;
 use lb_common::mark;
-use lb_common::siphash::HashKey;
+use lb_common::siphash::{HashKey, Keyed};
 use lb_common::slot::BackendIndex;
 use lb_common::verdict::{DropReason, FORWARDED, NODE_COUNTERS, RECEIVED, Verdict};
 use lb_common::wire::ethernet::Vlan;
@@ -35,7 +35,7 @@ fn on_the_host(image: &Image, frame: &[u8], backend: BackendIndex) -> (Action, O
     let Some(frame) = untagged(frame) else { return (Action::Drop, None) };
     let entry = image.backends.get(&backend).copied().unwrap_or(Backend::EMPTY);
     let mut frame = Frame::new(&frame);
-    match check(&mut frame, &Backend { vlan: Vlan::NONE, ..entry }, HashKey::new(HASH_KEY)) {
+    match check(&mut frame, &Backend { vlan: Vlan::NONE, ..entry }, Keyed::new(HashKey::new(HASH_KEY))) {
         Verdict::Forward { egress: INGRESS } => (Action::Transmit, Some(frame.bytes().to_vec())),
         Verdict::Forward { .. } => (Action::Redirect, Some(frame.bytes().to_vec())),
         Verdict::Drop(_) => (Action::Drop, None),

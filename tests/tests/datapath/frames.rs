@@ -10,7 +10,7 @@ use etherparse::{
 use lb_common::address::Address;
 use lb_common::flow::{Flow, IpVersion, Protocol};
 use lb_common::service::ServiceFlags;
-use lb_common::siphash::HashKey;
+use lb_common::siphash::{HashKey, Keyed};
 use lb_userspace::config::Forwarding;
 
 use crate::engine::Action;
@@ -312,12 +312,12 @@ pub fn sent_to(backend: &str, forwarding: Forwarding, frame: &[u8], hash: u64) -
 
 /// The hash of the flow that a frame belongs to; the hash itself is tested where it is defined.
 pub fn flow_hash(frame: &[u8]) -> u64 {
-    flow(frame).hash(HashKey::new(HASH_KEY))
+    flow(frame).hash(Keyed::new(HashKey::new(HASH_KEY)))
 }
 
 /// The hash of the addresses that a frame is from and to.
 pub fn address_hash(frame: &[u8]) -> u64 {
-    flow(frame).reduced(ServiceFlags::BY_ADDRESSES).hash(HashKey::new(HASH_KEY))
+    flow(frame).reduced(ServiceFlags::BY_ADDRESSES).hash(Keyed::new(HashKey::new(HASH_KEY)))
 }
 
 fn flow(frame: &[u8]) -> Flow {

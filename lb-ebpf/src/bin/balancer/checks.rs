@@ -14,7 +14,7 @@ use lb_common::verdict::{DropReason, End, NodeCounters, RECEIVED, Verdict};
 use lb_common::wire::ethernet::Vlan;
 use lb_ebpf::packet::socket_buffer::SocketBuffer;
 
-use crate::maps::{BACKENDS, HASH_KEY, Maps, mine};
+use crate::maps::{BACKENDS, KEYED, Maps, mine};
 
 /// What became of checks, as of traffic; received are those with the mark.
 #[btf_map]
@@ -81,7 +81,7 @@ fn rewrite(context: TcContext, entry: &Backend) -> Verdict {
     if packet.without_tags().is_none() {
         return Verdict::Drop(DropReason::BadHeader);
     }
-    let verdict = check(&mut packet, &backend, HASH_KEY.load());
+    let verdict = check(&mut packet, &backend, KEYED.load());
     if let Verdict::Forward { .. } = verdict
         && packet.with_tag(entry.vlan).is_none()
     {

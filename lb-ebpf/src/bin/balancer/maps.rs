@@ -22,7 +22,7 @@ use lb_common::pin::{self, Bucket};
 use lb_common::ration::{self, Ration};
 use lb_common::service::{self, QuicKey, Service, ServiceFlags, ServiceKey};
 use lb_common::settings::Settings;
-use lb_common::siphash::HashKey;
+use lb_common::siphash::{HashKey, Keyed};
 use lb_common::slot::{self, BackendIndex, Slot, SlotPair};
 use lb_common::standing::Standing;
 use lb_common::symptom::{self, Sign, Symptoms, Syn};
@@ -34,9 +34,9 @@ use lb_ebpf::prefix::WholeAddress;
 /// Like all sizes here, one that userspace changes before loading, where the configuration asks for another.
 const PLACES: usize = directory::places(service::CAPACITY) as usize;
 
-/// Key of the flow hash, a constant of the loaded program.
+/// The hash of flows, a constant of the loaded program.
 #[unsafe(no_mangle)]
-pub static HASH_KEY: Global<HashKey> = Global::new(HashKey::new([0; 16]));
+pub static KEYED: Global<Keyed> = Global::new(Keyed::new(HashKey::new([0; 16])));
 
 /// Places in each of both directories, a constant of the loaded program.
 #[unsafe(no_mangle)]
@@ -157,8 +157,8 @@ pub struct Maps {
 
 impl Tables for Maps {
     #[inline(always)]
-    fn hash_key(&self) -> HashKey {
-        HASH_KEY.load()
+    fn keyed(&self) -> Keyed {
+        KEYED.load()
     }
 
     #[inline(always)]
@@ -425,7 +425,7 @@ pub extern "C" fn lb_hash(
         destination_port: (rest >> 16) as u16,
         protocol: Protocol((rest >> 32) as u8),
     };
-    flow.hash(HASH_KEY.load())
+    flow.hash(KEYED.load())
 }
 
 /// Where the entry of a service of that name stands; `u64::MAX` if there is none. A function of its own, as the walk asks
