@@ -32,7 +32,7 @@ pub const fn places(entries: usize) -> u32 {
 #[inline(always)]
 #[must_use]
 pub fn home<E: Entry>(key: &E::Key, places: u32) -> u32 {
-    (u64::from(E::home(key)) * u64::from(places) >> 32) as u32
+    ((u64::from(E::home(key)) * u64::from(places)) >> 32) as u32
 }
 
 /// What an entry's flags say about the entry itself, in the two highest bits.

@@ -82,9 +82,18 @@ impl Flow {
     #[inline(always)]
     #[must_use]
     pub fn hash(&self, keyed: Keyed) -> u64 {
-        let client = of_client(keyed, self.version, self.source, self.source_port);
-        let Flow { version, destination, destination_port, protocol, .. } = *self;
-        client ^ of_destination(keyed, version, destination, destination_port, protocol)
+        of_client(keyed, self.version, self.source, self.source_port) ^ self.destination_hash(keyed)
+    }
+
+    /// What the destination's address, port and protocol add to the hash: SipHash-1-3 of the octets, in network order; 7 for
+    /// IPv4, 19 for IPv6.
+    ///
+    /// A service of one address and port has it in its entry, so that only the client remains to be hashed for each packet.
+    #[inline(always)]
+    #[must_use]
+    pub fn destination_hash(&self, keyed: Keyed) -> u64 {
+        let rest = u64::from(self.destination_port.swap_bytes()) | u64::from(self.protocol.0) << 16;
+        hash(keyed, self.version, self.destination, rest, 3)
     }
 }
 
@@ -94,22 +103,6 @@ impl Flow {
 #[must_use]
 pub fn of_client(keyed: Keyed, version: IpVersion, address: Address, port: u16) -> u64 {
     hash(keyed, version, address, u64::from(port.swap_bytes()), 2)
-}
-
-/// What a destination's address, port and protocol add to the hashes of flows to it: SipHash-1-3 of the octets, in network
-/// order; 7 for IPv4, 19 for IPv6.
-///
-/// A service of one address and port has it in its entry, so that only the client remains to be hashed for each packet.
-#[inline(always)]
-#[must_use]
-pub fn of_destination(
-    keyed: Keyed,
-    version: IpVersion,
-    address: Address,
-    port: u16,
-    protocol: Protocol,
-) -> u64 {
-    hash(keyed, version, address, u64::from(port.swap_bytes()) | u64::from(protocol.0) << 16, 3)
 }
 
 /// The hash of an address and of the `length` octets of `rest`, at most three.

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::clock::Epoch;
 use crate::flags::flags;
-use crate::flow::{self, IpVersion, Protocol};
+use crate::flow::{Flow, IpVersion, Protocol};
 use crate::siphash::Keyed;
 
 /// Services that the maps have room for, unless the configuration says otherwise.
@@ -61,9 +61,16 @@ impl ServiceKey {
 
     /// What it adds to the hashes of its flows, if it is of one address and port.
     #[must_use]
-    pub fn hash(&self, keyed: Keyed) -> u64 {
-        let version = if self.vip.is_mapped() { IpVersion::V4 } else { IpVersion::V6 };
-        flow::of_destination(keyed, version, self.vip, self.rest as u16, Protocol((self.rest >> 16) as u8))
+    pub fn hash(&self, flags: ServiceFlags, keyed: Keyed) -> u64 {
+        let flow = Flow {
+            version: if self.vip.is_mapped() { IpVersion::V4 } else { IpVersion::V6 },
+            source: Address::default(),
+            destination: self.vip,
+            source_port: 0,
+            destination_port: self.rest as u16,
+            protocol: Protocol((self.rest >> 16) as u8),
+        };
+        flow.reduced(flags).destination_hash(keyed)
     }
 
     /// The name as three words, of which the last has 32 bits.
@@ -182,13 +189,11 @@ impl ServiceFlags {
         self.0 & (0xf << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
     }
 
-    /// Whether flows are told apart by all that they have, and a stable slot alone says where one goes.
+    /// Whether there is no more to a packet than its slot, if that is stable, and who sent it.
     #[inline(always)]
     #[must_use]
     pub const fn is_plain(self) -> bool {
-        let joins = ServiceFlags::BY_SOURCE.0 | ServiceFlags::BY_ADDRESSES.0;
-        let asks = ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0;
-        self.0 & (0xff << 4 | joins | asks) == 0
+        self.0 & (0xff << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
     }
 
     /// Its scheduler.

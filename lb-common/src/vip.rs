@@ -13,7 +13,7 @@ pub struct Vip {
     pub flags: VipFlags,
 }
 
-/// The first word of addresses that are nobody's: 100::/64, from which and to which packets are discarded (RFC 6666).
+/// The first word of addresses that are nobody's: `100::/64`, from which and to which packets are discarded (RFC 6666).
 const NOBODYS: u64 = 1;
 
 impl Vip {

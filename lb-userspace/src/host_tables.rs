@@ -94,7 +94,7 @@ impl HostTables {
         match write {
             Write::Role(index, role) => self.standings.entry(*index).or_default().set(*role),
             Write::Service(key, service) => {
-                let entry = ServiceEntry::new(*key, *service, key.hash(self.keyed));
+                let entry = ServiceEntry::new(*key, *service, key.hash(service.flags, self.keyed));
                 self.entries.insert(*key, entry);
             }
             Write::NoService(key) => drop(self.entries.remove(key)),

@@ -309,7 +309,7 @@ impl Balancer {
             }
             Write::Service(key, service) => self
                 .services
-                .put(&ServiceEntry::new(*key, *service, key.hash(self.keyed)))
+                .put(&ServiceEntry::new(*key, *service, key.hash(service.flags, self.keyed)))
                 .with_context(|| format!("service {}", service.index)),
             Write::Quic(key, index) => {
                 self.quic.insert(Plain(*key), u32::from(index.0), 0).context("QUIC server ID")

@@ -10,7 +10,7 @@ use super::{Tables, rewrite, sample};
 use crate::directory::Glance;
 use crate::flow::{self, Protocol};
 use crate::packet::Packet;
-use crate::service::ServiceKey;
+use crate::service::{ServiceFlags, ServiceKey};
 use crate::slot::slot_of;
 use crate::verdict::{End, PassReason, Verdict};
 use crate::wire::ethernet::{self, EtherType, Vlan};
@@ -19,6 +19,7 @@ use crate::wire::ip::Header;
 use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::ports::{self, Ports};
+use crate::wire::tcp;
 
 /// Octets that a packet begins with, ports included.
 const V4_HEADERS: usize = ethernet::LENGTH + ipv4::LENGTH + ports::LENGTH;
@@ -62,10 +63,11 @@ fn forward<H: Header, P: Packet, T: Tables, const HEADERS: usize>(packet: &mut P
         _ => return None,
     };
     let service = &entry.service;
-    if !service.flags.is_plain() {
+    if !service.flags.is_plain() && !shows_nothing(packet, offset, header.next(), service.flags) {
         return None;
     }
-    let client = flow::of_client(tables.keyed(), H::VERSION, header.source(), ports.source());
+    let port = if service.flags.joins_connections() { 0 } else { ports.source() };
+    let client = flow::of_client(tables.keyed(), H::VERSION, header.source(), port);
     let flow_hash = tables.settle(client ^ entry.hash);
     let slot = tables.slot(service, slot_of(flow_hash, service.slots)).filter(|slot| slot.is_stable())?;
     let backend = tables.backend(slot.current()).filter(|backend| backend.vlan == Vlan::NONE)?;
@@ -81,6 +83,14 @@ fn forward<H: Header, P: Packet, T: Tables, const HEADERS: usize>(packet: &mut P
     tables.count_forwarded(service.index, slot.current(), network.length);
     tables.count(end.counter());
     Some(end)
+}
+
+/// Whether there is nothing about a service but that its flows are watched, and nothing to see in this packet.
+#[inline(always)]
+fn shows_nothing(packet: &impl Packet, offset: usize, protocol: Protocol, flags: ServiceFlags) -> bool {
+    let watched = ServiceFlags(flags.0 & !ServiceFlags::WATCHED.0);
+    let shows = |flags: tcp::Flags| flags.begins() || flags.resets();
+    watched.is_plain() && (protocol != Protocol::TCP || !tcp::flags(packet, offset).is_none_or(shows))
 }
 
 #[inline(always)]

@@ -28,6 +28,8 @@ pub struct Node {
     pub outer: IpVersion,
     /// In the configuration's words.
     pub scheduler: &'static str,
+    /// Whether services take every port.
+    pub is_any_port: bool,
     /// How many services.
     pub services: usize,
     /// How many backends each of them has.

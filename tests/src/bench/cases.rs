@@ -10,6 +10,7 @@ const NODE: Node = Node {
     forwarding: "ipip",
     outer: IpVersion::V4,
     scheduler: "maglev",
+    is_any_port: false,
     services: 1,
     backends: 10,
     table_size: 65_537,
@@ -166,6 +167,7 @@ fn others() -> Vec<Case> {
         established("icmp-error/v6", V6, Kind::IcmpError),
         established("echo/v4", NODE, Kind::Echo),
         established("echo/v6", V6, Kind::Echo),
+        established("tcp4/ipip/any-port/established/1k", Node { is_any_port: true, ..NODE }, Kind::Tcp),
     ]
 }
 

@@ -79,10 +79,11 @@ fn text(node: &Node, protocol: &str) -> String {
         "version: 1\ninterfaces: [{{name: lo}}]\nanswer_echo: true\nmaps: {{flows: {}}}\nservices:\n",
         node.flows
     );
+    let port = if node.is_any_port { "any".into() } else { PORT.to_string() };
     for service in 0..node.services {
         let _ = write!(
             text,
-            "  - {{vip: \"{}\", port: {PORT}, protocol: {protocol}, forwarding: {}, scheduler: {}, \
+            "  - {{vip: \"{}\", port: {port}, protocol: {protocol}, forwarding: {}, scheduler: {}, \
              table_size: {}, backends: [",
             vip(node.version, service),
             node.forwarding,
