@@ -5,6 +5,7 @@
 //! disturbs all of them; ratios are what counts.
 
 pub mod connections;
+pub mod generator;
 pub mod load;
 pub mod rig;
 pub mod way;

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use aya::Ebpf;
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::programs::Xdp;
 use aya::programs::xdp::{XdpLink, XdpMode};
-use aya::programs::{TestRun, TestRunAttrs, TestRunOptions, Xdp};
-use lb_common::course::{ARRIVALS, Course};
+use lb_common::course::Course;
 use lb_userspace::programs;
 
+use crate::bench::rate::generator::{Generator, program};
 use crate::bench::rate::load::Load;
-use crate::bench::rate::rig::{Plain, program};
 use crate::bench::rate::way::{Forwarder, SETTINGS, Way, addresses};
 use crate::directory::Directory;
 use crate::interrupt;
@@ -54,12 +53,7 @@ enum Works {
 /// The cards.
 pub struct Rig {
     // Dropped in this order.
-    programs: Ebpf,
-    course: Array<MapData, Plain<Course>>,
-    shots: Array<MapData, Plain<lb_common::course::Shot>>,
-    arrived: PerCpuArray<MapData, u64>,
-    frame: Vec<u8>,
-    template: Option<Course>,
+    generator: Generator,
     next: u32,
     near: Namespace,
     directory: Directory,
@@ -84,29 +78,12 @@ impl Rig {
         run(Command::new("ip").args(["link", "set", "eth0", "netns", near.name()]))?;
         // What is for a backend comes here.
         run(Command::new("ip").args(["-n", near.name(), "link", "set", "eth0", "promisc", "on", "up"]))?;
-        let mut object = Ebpf::load(programs::RATE).context("the kernel refuses the benchmark's maps")?;
-        let mut take =
-            |name: &str| object.take_map(name).with_context(|| format!("the object has no map {name}"));
-        let (course, shots) = (Array::try_from(take("COURSE")?)?, Array::try_from(take("SHOTS")?)?);
-        let arrived = PerCpuArray::try_from(take("ARRIVED")?)?;
-        for name in ["xdp_send", "xdp_arrive"] {
-            program(&mut object, name)?.load().with_context(|| format!("the kernel refuses {name}"))?;
-        }
-        near.enter(|| Ok(program(&mut object, "xdp_arrive")?.attach("eth0", XdpMode::Driver).map(drop)?))?;
+        let mut generator = Generator::new()?;
+        near.enter(|| Ok(generator.receiver()?.attach("eth0", XdpMode::Driver).map(drop)?))?;
         // Where no packet comes: while it is attached somewhere, the kernel has no need to change, for each series, how
         // programs are called, and to wait for all processors then.
-        near.enter(|| Ok(program(&mut object, "xdp_send")?.attach("lo", XdpMode::Skb).map(drop)?))?;
-        Ok(Rig {
-            programs: object,
-            course,
-            shots,
-            arrived,
-            frame: Vec::new(),
-            template: None,
-            next: 0,
-            near,
-            directory,
-        })
+        near.enter(|| Ok(generator.sender()?.attach("lo", XdpMode::Skb).map(drop)?))?;
+        Ok(Rig { generator, next: 0, near, directory })
     }
 
     /// Lays out what is sent from now on.
@@ -114,13 +91,8 @@ impl Rig {
     /// # Errors
     /// The kernel refuses it.
     pub fn load(&mut self, load: &Load) -> Result<()> {
-        self.frame = load.frame([0; 4], 0)?;
-        self.template = Some(load.course(&self.frame));
         self.next = 0;
-        for (place, shot) in (0..).zip(load.shots()?) {
-            self.shots.set(place, Plain(shot), 0)?;
-        }
-        Ok(())
+        self.generator.lay_out(load)
     }
 
     /// Puts something behind the far card.
@@ -143,7 +115,7 @@ impl Rig {
             })
         };
         end.works = Some(match far {
-            Far::Drop => attach(program(&mut self.programs, "xdp_arrive")?)?,
+            Far::Drop => attach(self.generator.receiver()?)?,
             Far::Transmit => {
                 let mut object =
                     Ebpf::load(programs::BENCH).context("the kernel refuses the benchmark's maps")?;
@@ -166,33 +138,24 @@ impl Rig {
     /// The kernel refuses, or packets didn't arrive where they should.
     pub fn sample(&mut self, _end: &End, far: Far) -> Result<f64> {
         interrupt::check()?;
-        let course = self.template.context("nothing is laid out")?;
-        let before = self.arrivals()?;
-        self.course.set(
-            0,
-            Plain(Course { egress: self.egress()?, next: self.next, last: u32::MAX, ..course }),
-            0,
-        )?;
-        let (programs, frame) = (&mut self.programs, &self.frame);
+        let before = self.generator.arrivals()?;
+        let (egress, next) = (self.egress()?, self.next);
+        self.generator.begin(|course| Course { egress, next, last: u32::MAX, ..course })?;
+        let generator = &mut self.generator;
         let instructions = self.near.enter(|| {
-            let sender = program(programs, "xdp_send")?;
             let began = Instant::now();
             for _ in 0..ROUNDS {
-                let mut options = TestRunOptions::new();
-                options.data_in = Some(frame);
-                options.repeat = BATCH;
-                options.attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
-                sender.test_run(options).context("sending packets")?;
+                generator.send(BATCH, BATCH)?;
                 (0..TURNS).for_each(|turn| {
                     black_box(turn);
                 });
             }
             Ok(began.elapsed().as_nanos() as f64)
         })?;
-        let Plain(end) = self.course.get(&0, 0)?;
+        let end = self.generator.course()?;
         self.next = end.next;
         let arrived: Vec<u64> =
-            self.arrivals()?.iter().zip(before).map(|(now, before)| now - before).collect();
+            self.generator.arrivals()?.iter().zip(before).map(|(now, before)| now - before).collect();
         let (sent, total) = (u64::from(end.sent), arrived.iter().sum::<u64>());
         ensure!(sent == u64::from(ROUNDS * BATCH), "{sent} packets were sent instead of {}", ROUNDS * BATCH);
         ensure!(total == sent, "of {sent} packets {total} arrived: {arrived:?}");
@@ -204,11 +167,6 @@ impl Rig {
 
     fn egress(&self) -> Result<u32> {
         self.near.enter(|| Ok(nix::net::if_::if_nametoindex("eth0")?))
-    }
-
-    fn arrivals(&self) -> Result<Vec<u64>> {
-        let places = 0..ARRIVALS as u32;
-        places.map(|place| Ok(self.arrived.get(&place, 0)?.iter().sum())).collect()
     }
 }
 

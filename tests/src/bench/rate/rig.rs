@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use anyhow::{Context, Result, ensure};
-use aya::Ebpf;
-use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::xdp::XdpMode;
-use aya::programs::{TestRun, TestRunAttrs, TestRunOptions, Xdp};
-use lb_common::course::{ARRIVALS, Course, Shot};
-use lb_userspace::programs;
+use lb_common::course::Course;
 
+use super::generator::Generator;
 use super::load::Load;
 use super::way::{Forwarder, SETTINGS, Way, addresses};
 use crate::directory::Directory;
@@ -27,16 +24,6 @@ const CONNECTIONS: &str = "4194304";
 /// And lists that it has for them.
 const BUCKETS: &str = "1048576";
 
-/// A value of the maps here, which the kernel and this process copy octet by octet.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Plain<T>(pub(crate) T);
-
-// SAFETY: made of integers alone, without padding: `course` asserts the sizes.
-unsafe impl aya::Pod for Plain<Course> {}
-// SAFETY: as above.
-unsafe impl aya::Pod for Plain<Shot> {}
-
 /// What one series of packets came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
@@ -50,13 +37,8 @@ pub struct Sample {
 pub struct Rig {
     // Dropped in this order.
     forwarders: Vec<Forwarder>,
-    programs: Ebpf,
-    course: Array<MapData, Plain<Course>>,
-    shots: Array<MapData, Plain<Shot>>,
-    arrived: PerCpuArray<MapData, u64>,
+    generator: Generator,
     egresses: Vec<u32>,
-    frame: Vec<u8>,
-    template: Option<Course>,
     _ways: Vec<Namespace>,
     source: Namespace,
     _sink: Namespace,
@@ -83,14 +65,7 @@ impl Rig {
             Ok::<_, anyhow::Error>(namespace)
         };
         let (source, sink) = (create("source")?, create("sink")?);
-        let mut object = Ebpf::load(programs::RATE).context("the kernel refuses the benchmark's maps")?;
-        let mut take =
-            |name: &str| object.take_map(name).with_context(|| format!("the object has no map {name}"));
-        let (course, shots) = (Array::try_from(take("COURSE")?)?, Array::try_from(take("SHOTS")?)?);
-        let arrived = PerCpuArray::try_from(take("ARRIVED")?)?;
-        for name in ["xdp_send", "xdp_arrive"] {
-            program(&mut object, name)?.load().with_context(|| format!("the kernel refuses {name}"))?;
-        }
+        let mut generator = Generator::new()?;
         let (mut ways, mut forwarders, mut egresses) = (Vec::new(), Vec::new(), Vec::new());
         for way in Way::ALL {
             let (namespace, name) = (create(way.name())?, way.name());
@@ -103,22 +78,15 @@ impl Rig {
             let file = directory.path().join(format!("{name}.addresses"));
             fs::write(&file, addresses("eth1"))?;
             run(Command::new("ip").args(["-n", namespace.name(), "-batch"]).arg(file))?;
-            sink.enter(|| {
-                Ok(program(&mut object, "xdp_arrive")?.attach(name, XdpMode::Driver).map(drop)?)
-            })?;
+            sink.enter(|| Ok(generator.receiver()?.attach(name, XdpMode::Driver).map(drop)?))?;
             egresses.push(source.enter(|| Ok(nix::net::if_::if_nametoindex(name)?))?);
             forwarders.push(Forwarder::start(way, &namespace, directory.path(), "eth1").context(name)?);
             ways.push(namespace);
         }
         Ok(Rig {
             forwarders,
-            programs: object,
-            course,
-            shots,
-            arrived,
+            generator,
             egresses,
-            frame: Vec::new(),
-            template: None,
             _ways: ways,
             source,
             _sink: sink,
@@ -132,12 +100,7 @@ impl Rig {
     /// # Errors
     /// The kernel refuses it.
     pub fn load(&mut self, load: &Load) -> Result<()> {
-        self.frame = load.frame([0; 4], 0)?;
-        self.template = Some(load.course(&self.frame));
-        for (place, shot) in (0..).zip(load.shots()?) {
-            self.shots.set(place, Plain(shot), 0)?;
-        }
-        Ok(())
+        self.generator.lay_out(load)
     }
 
     /// Sends packets one way, so many that don't count and then those that do.
@@ -145,23 +108,16 @@ impl Rig {
     /// # Errors
     /// The kernel refuses, or packets went another way.
     pub fn sample(&mut self, way: Way, first: u32, counted: u32) -> Result<Sample> {
-        let course = self.template.context("nothing is laid out")?;
         let (egress, last) = (self.egresses[way as usize], first + counted);
-        self.course.set(0, Plain(Course { egress, first, last, ..course }), 0)?;
-        let before = (self.arrivals()?, self.forwarders[way as usize].forwarded()?);
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(&self.frame);
-        options.repeat = last + 1;
-        options.attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
-        let programs = &mut self.programs;
-        self.source
-            .enter(|| Ok(program(programs, "xdp_send")?.test_run(options).map(drop)?))
-            .context("sending packets")?;
-        let Plain(end) = self.course.get(&0, 0)?;
+        let generator = &mut self.generator;
+        generator.begin(|course| Course { egress, first, last, ..course })?;
+        let before = (generator.arrivals()?, self.forwarders[way as usize].forwarded()?);
+        self.source.enter(|| generator.send(last + 1, BATCH))?;
+        let end = generator.course()?;
         let sent = u64::from(end.sent);
         ensure!(sent == u64::from(last) + 1, "{sent} of {} packets were sent", last + 1);
         let arrived: Vec<u64> =
-            self.arrivals()?.iter().zip(before.0).map(|(now, before)| now - before).collect();
+            generator.arrivals()?.iter().zip(before.0).map(|(now, before)| now - before).collect();
         way.check(&arrived, sent)?;
         if let (Some(now), Some(before)) = (self.forwarders[way as usize].forwarded()?, before.1) {
             let forwarded = now - before;
@@ -175,16 +131,6 @@ impl Rig {
         let seconds = (end.ended - end.began) as f64 / 1e9;
         Ok(Sample { rate: f64::from(counted) * share / seconds, lost: 1.0 - share })
     }
-
-    fn arrivals(&self) -> Result<Vec<u64>> {
-        let places = 0..ARRIVALS as u32;
-        places.map(|place| Ok(self.arrived.get(&place, 0)?.iter().sum())).collect()
-    }
-}
-
-pub(crate) fn program<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = object.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
-    Ok(program.try_into()?)
 }
 
 /// A setting of the machine's, which is put back.
