@@ -136,6 +136,11 @@ flags! {
     }
 }
 
+/// Scheduler, QUIC, and an answer where there is no backend.
+const ASKS_MORE: u32 = 0xff << 4 | ServiceFlags::REJECTS.0;
+
+const JOINS: u32 = ServiceFlags::BY_SOURCE.0 | ServiceFlags::BY_ADDRESSES.0;
+
 const IDLE: u32 = (1 << Epoch::BITS) - 1;
 
 /// How a new flow's backend is chosen. An integer, because what the map holds may have been written by anyone.
@@ -189,11 +194,18 @@ impl ServiceFlags {
         self.0 & (0xf << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
     }
 
-    /// Whether there is no more to a packet than its slot, if that is stable, and who sent it.
+    /// Whether each flow has a hash of its own, and there is no more to a packet than its slot, if that is stable.
     #[inline(always)]
     #[must_use]
     pub const fn is_plain(self) -> bool {
-        self.0 & (0xff << 4 | ServiceFlags::REJECTS.0 | ServiceFlags::WATCHED.0) == 0
+        self.0 & (ASKS_MORE | JOINS | ServiceFlags::WATCHED.0) == 0
+    }
+
+    /// Whether there is more to a packet than its slot.
+    #[inline(always)]
+    #[must_use]
+    pub const fn asks_more(self) -> bool {
+        self.0 & ASKS_MORE != 0
     }
 
     /// Its scheduler.
@@ -207,7 +219,7 @@ impl ServiceFlags {
     #[inline(always)]
     #[must_use]
     pub const fn joins_connections(self) -> bool {
-        self.0 & (ServiceFlags::BY_SOURCE.0 | ServiceFlags::BY_ADDRESSES.0) != 0
+        self.0 & JOINS != 0
     }
 
     /// Octets of the server IDs; 0 if the service isn't QUIC's.

@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Octets;
+use crate::wire::ethernet::EtherType;
 
 /// The fixed part of a header.
 pub trait Header {
@@ -11,6 +12,9 @@ pub trait Header {
 
     /// Its version.
     const VERSION: IpVersion;
+
+    /// What a frame says that carries one.
+    const ETHERTYPE: EtherType;
 
     /// Its octets.
     const LENGTH: usize;

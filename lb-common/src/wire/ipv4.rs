@@ -4,6 +4,7 @@ use crate::address::Address;
 use crate::checksum::Sum;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Octets;
+use crate::wire::ethernet::EtherType;
 use crate::wire::ip::Header;
 use crate::wire::{at, put};
 
@@ -26,6 +27,7 @@ impl Header for Ipv4<'_> {
     type Of<'packet> = Ipv4<'packet>;
 
     const VERSION: IpVersion = IpVersion::V4;
+    const ETHERTYPE: EtherType = EtherType::IPV4;
     const LENGTH: usize = LENGTH;
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::flow::{IpVersion, Protocol};
 use crate::packet::Octets;
+use crate::wire::ethernet::EtherType;
 use crate::wire::ip::Header;
 use crate::wire::{at, put};
 
@@ -20,6 +21,7 @@ impl Header for Ipv6<'_> {
     type Of<'packet> = Ipv6<'packet>;
 
     const VERSION: IpVersion = IpVersion::V6;
+    const ETHERTYPE: EtherType = EtherType::IPV6;
     const LENGTH: usize = LENGTH;
 
     #[inline(always)]
