@@ -114,9 +114,12 @@ fn forward<H: Header, P: Packet, T: Tables, const HEADERS: usize>(
 /// in this packet.
 #[inline(always)]
 fn shows_nothing(packet: &impl Packet, offset: usize, protocol: Protocol, flags: ServiceFlags) -> bool {
-    let shows = |flags: tcp::Flags| flags.begins() || flags.resets();
+    if flags.asks_more() {
+        return false;
+    }
     let is_watched = flags.has(ServiceFlags::WATCHED) && protocol == Protocol::TCP;
-    !flags.asks_more() && !(is_watched && tcp::flags(packet, offset).is_none_or(shows))
+    let shows = |flags: tcp::Flags| flags.begins() || flags.resets();
+    !is_watched || tcp::flags(packet, offset).is_some_and(|flags| !shows(flags))
 }
 
 #[inline(always)]
