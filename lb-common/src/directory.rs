@@ -90,11 +90,11 @@ pub struct VipEntry {
 pub struct ServiceEntry {
     /// The service.
     pub service: Service,
-    name: u32,
-    vip: Address,
+    /// Its name.
+    pub key: ServiceKey,
     /// What it adds to the hashes of its flows; see [`ServiceKey::hash`].
     pub hash: u64,
-    unused: [u64; 2],
+    unused: u64,
 }
 
 const _: () = assert!(size_of::<VipEntry>() == 32 && size_of::<ServiceEntry>() == 64);
@@ -121,14 +121,7 @@ impl ServiceEntry {
     pub const fn new(key: ServiceKey, mut service: Service, hash: u64) -> Self {
         service.flags.0 |= PRESENT;
         service.flags.set(ServiceFlags::USUAL_TABLE, is_usual(service.entries()));
-        let [high, low, name] = key.words();
-        ServiceEntry {
-            service,
-            name: name as u32,
-            vip: Address::from_words([high, low]),
-            hash,
-            unused: [0; 2],
-        }
+        ServiceEntry { service, key, hash, unused: 0 }
     }
 
     /// The service that was entered.
@@ -183,8 +176,7 @@ impl Entry for ServiceEntry {
 
     #[inline(always)]
     fn key(&self) -> ServiceKey {
-        let [high, low] = self.vip.words();
-        ServiceKey::from_words([high, low, u64::from(self.name)])
+        self.key
     }
 
     #[inline(always)]
@@ -196,13 +188,13 @@ impl Entry for ServiceEntry {
 
     fn words(&self) -> [u64; MOST_WORDS] {
         let Service { index, flags, table, slots, turns } = self.service;
-        let [high, low] = self.vip.words();
+        let [high, low, rest] = self.key.words();
         let first = u64::from(index) | u64::from(flags.0) << 32;
         let second = u64::from(table) | u64::from(slots) << 32;
-        [first, second, u64::from(turns) | u64::from(self.name) << 32, high, low, self.hash, 0, 0]
+        [first, second, u64::from(turns), high, low, rest, self.hash, 0]
     }
 
-    fn from_words([first, second, third, high, low, hash, unused @ ..]: [u64; MOST_WORDS]) -> Self {
+    fn from_words([first, second, third, high, low, rest, hash, unused]: [u64; MOST_WORDS]) -> Self {
         let service = Service {
             index: first as u32,
             flags: ServiceFlags((first >> 32) as u32),
@@ -210,8 +202,7 @@ impl Entry for ServiceEntry {
             slots: (second >> 32) as u32,
             turns: third as u32,
         };
-        let vip = Address::from_words([high, low]);
-        ServiceEntry { service, name: (third >> 32) as u32, vip, hash, unused }
+        ServiceEntry { service, key: ServiceKey::from_words([high, low, rest]), hash, unused }
     }
 }
 
@@ -349,9 +340,9 @@ mod tests {
         let service = Service { index: 1, flags: ServiceFlags(2), table: 3, slots: 4, turns: 5 };
         let entry = ServiceEntry::new(key(7), service, 6);
         let words = entry.words();
-        let [high, low, name] = key(7).words();
+        let [high, low, rest] = key(7).words();
         let first = 1 | u64::from(PRESENT | 2) << 32;
-        assert_eq!(words, [first, 3 | 4 << 32, 5 | name << 32, high, low, 6, 0, 0]);
+        assert_eq!(words, [first, 3 | 4 << 32, 5, high, low, rest, 6, 0]);
         assert_eq!(ServiceEntry::from_words(words), entry);
         assert_eq!(entry.entered(), service);
 

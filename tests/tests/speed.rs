@@ -47,7 +47,7 @@ fn a_million_flows_cost_at_most_three_times_what_one_costs() {
     assert!(ratios.last().is_some_and(|&ratio| is_enough(ratio)), "{ratios:?}");
 }
 
-/// The loaded program takes the fast path: what the walk does takes about twice the time.
+/// The loaded program takes the fast path: what is walked takes several times as long.
 #[test]
 fn packets_for_one_port_cost_less_than_those_for_any() {
     let cases = [case("tcp4/ipip/established/1k"), case("tcp4/ipip/any-port/established/1k")];

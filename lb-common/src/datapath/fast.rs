@@ -6,7 +6,7 @@
 
 use super::datagram::Datagram;
 use super::network::Network;
-use super::{Tables, rewrite, sample};
+use super::{Tables, rewrite, sample, watch};
 use crate::directory::Glance;
 use crate::flow::{self, Protocol};
 use crate::packet::Packet;
@@ -118,8 +118,7 @@ fn shows_nothing(packet: &impl Packet, offset: usize, protocol: Protocol, flags:
         return false;
     }
     let is_watched = flags.has(ServiceFlags::WATCHED) && protocol == Protocol::TCP;
-    let shows = |flags: tcp::Flags| flags.begins() || flags.resets();
-    !is_watched || tcp::flags(packet, offset).is_some_and(|flags| !shows(flags))
+    !is_watched || tcp::flags(packet, offset).is_some_and(|flags| !watch::shows(flags))
 }
 
 #[inline(always)]

@@ -42,6 +42,12 @@ impl Sighting {
     }
 }
 
+/// Whether a segment with these control bits shows something.
+#[inline(always)]
+pub(super) fn shows(flags: tcp::Flags) -> bool {
+    flags.begins() || flags.resets()
+}
+
 /// Counts what a packet shows, if it shows anything.
 #[inline(always)]
 pub(super) fn watch<P: Packet, T: Tables>(
@@ -55,7 +61,7 @@ pub(super) fn watch<P: Packet, T: Tables>(
         return;
     }
     let Some(flags) = tcp::flags(packet, datagram.offset) else { return };
-    if flags.begins() || flags.resets() {
+    if shows(flags) {
         let syn = if flags.begins() { tcp::sequence(packet, datagram.offset) } else { None };
         tables.watch(&Sighting { backend, flow_hash: owner.flow_hash, syn });
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use lb_common::address::Address;
 use lb_common::backend::Forwarding;
-use lb_common::directory::Entry as _;
 use lb_common::service::{Scheduler, Service};
 use lb_common::slot::BackendIndex;
 use lb_common::standing::Role;
@@ -23,7 +22,7 @@ impl Balancer {
     pub fn image(&mut self) -> Result<Image> {
         let mut image = Image::default();
         image.vips.extend(self.vips.entries().map(|entry| (entry.address, entry.entered())));
-        image.services.extend(self.services.entries().map(|entry| (entry.key(), entry.entered())));
+        image.services.extend(self.services.entries().map(|entry| (entry.key, entry.entered())));
         for prefix in &self.prefixes {
             let (key, Plain(vip)) = prefix.context("VIPs")?;
             image.prefixes.insert((Address::v6(key.data()), key.prefix_len()), vip);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail, ensure};
 use aya::Ebpf;
 use aya::maps::{Array, MapData, ProgramArray};
-use aya::programs::{TestRun, TestRunOptions, Xdp};
+use aya::programs::{TestRun, TestRunOptions};
 use lb_common::replay::{Progress, Stage, Step};
 use lb_common::siphash::HashKey;
 use lb_common::verdict::NodeCounters;
@@ -15,6 +15,7 @@ use lb_userspace::planner::plan;
 use lb_userspace::programs;
 
 use super::node::MapSizes;
+use super::rate::generator::program;
 use super::trace::Trace;
 use crate::datapath::host::Action;
 use crate::datapath::services::HASH_KEY;
@@ -177,11 +178,6 @@ impl Rig {
         }
         Ok(sum)
     }
-}
-
-fn program<'a>(bench: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = bench.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
-    Ok(program.try_into()?)
 }
 
 fn action(number: u32) -> Result<Action> {
